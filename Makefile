@@ -1,0 +1,39 @@
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check lock
+
+PORT ?= 8000
+PYTHON ?= python3
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+install: .venv/.installed ## make .venv with the locked dependencies, those of the tests included
+
+# The stamp is newer than the lock files and pyproject only when the whole installation succeeded.
+.venv/.installed: requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## serve synthetic persons on 127.0.0.1:8000 and print what to try (PORT=)
+	@PROTOCOLPOORT_MODE=demo .venv/bin/protocolpoort demo --port $(PORT)
+
+test: install ## all tests, on SQLite and on a throw-away PostgreSQL where its binaries exist
+	.venv/bin/python -m coverage run -m pytest
+	@.venv/bin/python -m coverage report --fail-under=100 --include='$(CORE)' --skip-covered
+
+# The pure core: every branch is run by a test.
+CORE := app/agreement.py,app/canonical.py,app/derived.py,app/errors.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/obligation.py,app/policy.py,app/settings.py,app/visit.py
+
+check: install ## static checks: format, lint, types, import contracts, OpenAPI
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/python -m openapi_spec_validator openapi/protocolpoort-v1.yaml
+
+lock: ## make the lock files again from pyproject.toml (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet pyproject.toml --output-file requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12

@@ -1,0 +1,124 @@
+"""The engine, its sessions and the version of its schema; SQLite and PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from anyio import to_thread
+from sqlalchemy import Connection, Engine, event, make_url
+from sqlmodel import Session, create_engine
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+LOCK_TIMEOUT = 10_000  # milliseconds; a lock that is not had by then fails the append
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Database:
+    """One engine; reads and writes are separate so that SQLite readers never queue."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _sqlite_engine(url) if url.startswith("sqlite") else _postgres_engine(url)
+        self._reader = self._engine.execution_options(read_only=True)
+
+    @property
+    def engine(self) -> Engine:
+        """For migrations and tests."""
+        return self._engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that only reads."""
+        with Session(self._reader) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session in one transaction, committed at the end, rolled back on an exception."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def read(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work(session, ...)` on a reading session in a worker thread."""
+
+        def run() -> T:
+            with self.reading() as session:
+                return work(session, *args, **kwargs)
+
+        return await to_thread.run_sync(run)
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def upgrade(url: str) -> None:
+    """Bring the schema of `url` to the newest revision, making the database where it is a file."""
+    path = make_url(url).database
+    if url.startswith("sqlite") and path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    command.upgrade(alembic_config(url), "head")
+
+
+def is_current(database: Database) -> bool:
+    """True when the schema is the newest one."""
+    newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == newest
+
+
+def alembic_config(url: str) -> Config:
+    """Alembic without an ini file: the place of the migrations and the address."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["url"] = url
+    return config
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, hide_parameters=True, pool_size=40, max_overflow=10)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # Transactions are ours to begin: the driver's own would start as readers and lose updates.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={LOCK_TIMEOUT}",
+            "journal_mode=WAL",
+            "synchronous=FULL",  # a record is durable when the commit returns
+            "foreign_keys=ON",
+            "trusted_schema=OFF",
+            "secure_delete=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres_engine(url: str) -> Engine:
+    limits = (
+        f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout=60000 "
+        "-c idle_in_transaction_session_timeout=60000 -c synchronous_commit=on -c timezone=UTC"
+    )
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=20,
+        max_overflow=20,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"options": limits, "connect_timeout": 5},
+    )

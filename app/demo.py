@@ -1,0 +1,141 @@
+"""`make demo`: synthetic persons, a service that answers, and lines to paste."""
+
+import json
+import shlex
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from app import dossiers, intake
+from app.administration import Office
+from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE, DemoPerson
+from app.insz import Insz
+from app.tokens import DemoIssuer
+
+BATCH = 500
+STARTUP = 30  # seconds that the service may take to answer
+
+
+class PortTaken(Exception):
+    """Another program listens on the port of the demo."""
+
+
+def fill(office: Office, persons: Iterable[DemoPerson], now: datetime) -> int:
+    """Store the synthetic persons; the number of new dossier versions. Repeating adds nothing."""
+    new = 0
+    remaining = iter(persons)
+    while batch := list(islice(remaining, BATCH)):
+        lines = [json.dumps(person.register) for person in batch]
+        refused = [
+            report
+            for report in intake.import_lines(office.database, lines, production=False)
+            if isinstance(report, intake.Skipped)
+        ]
+        assert not refused, refused  # noqa: S101 - the persons are ours
+        with office.database.writing() as session:
+            for person in batch:
+                if person.blocks is not None:
+                    new += dossiers.store(session, person.insz, person.blocks, now, now)
+                if person.fault is not None:
+                    dossiers.mark_fault(session, person.insz, person.fault, now)
+    return new
+
+
+def lines_to_paste(issuer: DemoIssuer, port: int, now: datetime) -> list[tuple[str, str]]:
+    """What to try, each as a Dutch title and one physical line that holds its token."""
+    base = f"http://127.0.0.1:{port}/inburgering/v1"
+    city = issuer.issue("voorbeeldstad", "voorbeeldstad", ["inb_dossier_v1_G"], now)
+    fund = issuer.issue("zorgkas-voorbeeld", "zorgkas-voorbeeld", ["inb_advies_v1_G"], now)
+    auditor = issuer.issue("auditdienst", "auditdienst", ["inb_audit_v1_G"], now)
+    resident, stranger = RESIDENT_WITH_CERTIFICATE, NON_RESIDENT
+    return [
+        (
+            "Een toegelaten dossier (200)",
+            _curl(f"{base}/dossiers/query", city, _dossier(resident), _PROFILE),
+        ),
+        (
+            "Een geweigerd dossier: geen inwoner (403)",
+            _curl(f"{base}/dossiers/query", city, _dossier(stranger), _PROFILE),
+        ),
+        (
+            "Een advies aan een zorgkas (200)",
+            _curl(f"{base}/adviezen/query", fund, _advice(MEMBER_NOK, now)),
+        ),
+        (
+            "Deze toegangen, zoals de auditor ze ziet",
+            _curl(f"{base}/toegangen/query", auditor, _audit(now)),
+        ),
+    ]
+
+
+_PROFILE = ("-H", "X-Functieprofiel: trajectondersteuner")
+
+
+def _dossier(insz: Insz) -> dict[str, object]:
+    return {"insz": insz.digits, "doeleinde": "lokaalIntegratiebeleid", "referte": "demo-dossier"}
+
+
+def _advice(insz: Insz, now: datetime) -> dict[str, object]:
+    return {
+        "insz": insz.digits,
+        "doeleinde": "zorgbudgetZwaarZorgbehoevenden",
+        "toetsdatum": (now - timedelta(days=1)).date().isoformat(),
+        "referte": "demo-advies",
+    }
+
+
+def _audit(now: datetime) -> dict[str, object]:
+    return {
+        "van": (now - timedelta(days=1)).isoformat(timespec="seconds"),
+        "tot": (now + timedelta(days=1)).isoformat(timespec="seconds"),
+        "pageSize": 5,
+        "aanleiding": "kennismaking met de demo",
+    }
+
+
+def _curl(url: str, token: str, body: dict[str, object], more: Sequence[str] = ()) -> str:
+    return shlex.join(
+        [
+            *("curl", "-sS", "-w", "\\nHTTP %{http_code}\\n", "-X", "POST", url),
+            *("-H", f"Authorization: Bearer {token}"),
+            *("-H", "X-Magda-Enduser-ID: demo-gebruiker"),
+            *more,
+            *("-H", "Content-Type: application/json"),
+            *("-d", json.dumps(body)),
+        ]
+    )
+
+
+def serve(app: FastAPI, port: int, ready: Callable[[], None]) -> None:
+    """Serve until interrupted; call `ready` once /health answers. Raises PortTaken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.close()
+        raise PortTaken from None
+    server = uvicorn.Server(
+        uvicorn.Config(app, access_log=False, log_level="warning", server_header=False)
+    )
+    threading.Thread(target=_announce, args=(port, ready), daemon=True).start()
+    with listener:
+        server.run(sockets=[listener])
+
+
+def _announce(port: int, ready: Callable[[], None]) -> None:
+    deadline = time.monotonic() + STARTUP
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).is_success:
+                ready()
+                return
+        except httpx.HTTPError:
+            time.sleep(0.1)

@@ -1,0 +1,232 @@
+"""What can go wrong for a caller, named after what happened; `problems` gives each its status."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The closed list of reason codes in the access log (api.md, Errors)."""
+
+    UNAUTHENTICATED = "unauthenticated"
+    RATE_LIMIT = "rateLimit"
+    INVALID_REQUEST = "invalidRequest"
+    INVALID_INSZ = "invalidInsz"
+    INVALID_DATE = "invalidDate"
+    SCOPE = "scope"
+    SENDER = "sender"
+    NO_PROTOCOL = "noProtocol"
+    NOT_YET_VALID = "notYetValid"
+    EXPIRED = "expired"
+    SUSPENDED = "suspended"
+    LEGAL_GROUND_ENDED = "legalGroundEnded"
+    OPERATION = "operation"
+    FUNCTION_PROFILE = "functionProfile"
+    FIELD = "field"
+    QUOTA = "quota"
+    POPULATION = "population"
+    CANCELLED = "cancelled"
+    UNKNOWN_PERSON = "unknownPerson"
+    NOT_FOUND = "notFound"
+    NO_ADVICE = "noAdvice"
+    SOURCE = "source"
+    ERROR = "error"
+
+
+class Outcome(StrEnum):
+    """How a request ended, in the access log."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    INVALID = "invalid"
+    NOT_FOUND = "notFound"
+    NO_ADVICE = "noAdvice"
+    ERROR = "error"
+
+
+class IssueType(StrEnum):
+    """Kinds of input fault (BelGIF REST guide, input validation issues)."""
+
+    SCHEMA_VIOLATION = "urn:problem-type:belgif:input-validation:schemaViolation"
+    UNKNOWN_INPUT = "urn:problem-type:belgif:input-validation:unknownInput"
+    INVALID_INPUT = "urn:problem-type:belgif:input-validation:invalidInput"
+    INVALID_STRUCTURE = "urn:problem-type:belgif-ext:input-validation:invalidStructure"
+    OUT_OF_RANGE = "urn:problem-type:belgif-ext:input-validation:outOfRange"
+    INVALID_PERIOD = "urn:problem-type:belgif-ext:input-validation:invalidPeriod"
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One fault of the input: its place and its rule, never its value."""
+
+    type: IssueType
+    detail: str
+    location: str = "body"  # body, header, path or query
+    name: str | None = None  # `velden[2]`, `X-Functieprofiel`; None for the whole
+
+
+class Fault(Exception):
+    """Something a caller is told; `reason` is what the access log says of it."""
+
+    reason: Reason = Reason.ERROR
+    outcome: Outcome = Outcome.ERROR
+
+
+class PathUnknown(Fault):
+    """No resource at this path; never recorded."""
+
+    reason = Reason.INVALID_REQUEST
+    outcome = Outcome.INVALID
+
+
+class BodyTooLarge(Fault):
+    """The body is larger than the operation takes."""
+
+    reason = Reason.INVALID_REQUEST
+    outcome = Outcome.INVALID
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+
+class MethodNotAllowed(Fault):
+    """The resource exists, this method on it does not."""
+
+    reason = Reason.INVALID_REQUEST
+    outcome = Outcome.INVALID
+
+    def __init__(self, allowed: str) -> None:
+        self.allowed = allowed
+
+
+class NotAcceptable(Fault):
+    """The caller accepts no media type that the operation produces."""
+
+    reason = Reason.INVALID_REQUEST
+    outcome = Outcome.INVALID
+
+
+class MediaTypeUnsupported(Fault):
+    """The body is of a media type that the operation does not take."""
+
+    reason = Reason.INVALID_REQUEST
+    outcome = Outcome.INVALID
+
+
+class Unauthenticated(Fault):
+    """No usable token."""
+
+    reason = Reason.UNAUTHENTICATED
+    outcome = Outcome.DENIED
+
+
+class TokenMissing(Unauthenticated):
+    """There is no bearer token."""
+
+
+class TokenInvalid(Unauthenticated):
+    """The bearer token does not hold; `why` is for the operator and never holds token text."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class TokenExpired(TokenInvalid):
+    """The bearer token held until it expired."""
+
+
+class KeysUnavailable(Fault):
+    """The keys of a token's issuer cannot be had: our fault, so no token is judged by it."""
+
+
+class RateLimited(Fault):
+    """Too many requests of one client in a minute."""
+
+    reason = Reason.RATE_LIMIT
+    outcome = Outcome.DENIED
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after  # seconds
+
+
+class InputInvalid(Fault):
+    """The request breaks the contract; one issue for each fault that was found."""
+
+    reason = Reason.INVALID_REQUEST
+    outcome = Outcome.INVALID
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        super().__init__(", ".join(f"{issue.location} {issue.name}" for issue in issues))
+        self.issues = tuple(issues)
+
+
+class InszInvalid(InputInvalid):
+    """A national number with a wrong form or checksum (MAGDA 20002)."""
+
+    reason = Reason.INVALID_INSZ
+
+
+class DateOutOfRange(InputInvalid):
+    """A test date in the future, or before the legal ground of the purpose (MAGDA 20006)."""
+
+    reason = Reason.INVALID_DATE
+
+
+class ScopeMissing(Fault):
+    """The token lacks every scope that would open the operation."""
+
+    reason = Reason.SCOPE
+    outcome = Outcome.DENIED
+
+    def __init__(self, required: Sequence[str]) -> None:
+        self.required = tuple(required)
+
+
+class SenderMismatch(Fault):
+    """`X-Magda-Sender-ID` names another organisation than the token."""
+
+    reason = Reason.SENDER
+    outcome = Outcome.DENIED
+
+
+class AccessRefused(Fault):
+    """The protocol, or the person's place outside it, refuses the request as a whole."""
+
+    outcome = Outcome.DENIED
+
+    def __init__(self, reason: Reason, fields: Sequence[str] = (), on: date | None = None) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+        self.fields = tuple(fields)  # the exact ids outside the grant, sorted
+        self.on = on  # first or last valid day, where the refusal is about time
+
+
+class DossierUnknown(Fault):
+    """The person is in the population; there is no dossier (MAGDA 30001)."""
+
+    reason = Reason.NOT_FOUND
+    outcome = Outcome.NOT_FOUND
+
+
+class RecordUnknown(Fault):
+    """No access record with this id that the caller may see."""
+
+    reason = Reason.NOT_FOUND
+    outcome = Outcome.NOT_FOUND
+
+
+class NoAdvice(Fault):
+    """The rules give no advice: undetermined, ambiguous or faulty data. Never a NOK."""
+
+    reason = Reason.NO_ADVICE
+    outcome = Outcome.NO_ADVICE
+
+
+class LogUnavailable(Fault):
+    """The access record cannot be written, so nothing may leave."""
+
+
+class RegisterChanged(Exception):
+    """The register moved between decision and record: decide again. Never leaves the gate."""

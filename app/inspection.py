@@ -1,0 +1,124 @@
+"""The use cases that look at access itself: what an auditor finds, and what a caller may ask."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import date, datetime
+
+from sqlmodel import Session
+
+from app import access_log, policy, population, wire
+from app.access_log import RecordType, Search, Trace
+from app.errors import InputInvalid, Issue, IssueType, Reason, RecordUnknown, ScopeMissing
+from app.gate import Gate
+from app.moments import brussels_date
+from app.month_keys import MonthKeys
+from app.policy import SERVED, Clause
+from app.visit import Visit
+from app.wire import AccessQuery
+
+AUDIT = "inb_audit_v1_G"
+AUDIT_OWN = "inb_audit_eigen_v1_G"
+LONGEST_PERIOD = 31  # days that may be asked without any other filter
+
+
+async def query_access(
+    gate: Gate, visit: Visit, scopes: Collection[str], query: AccessQuery
+) -> bytes:
+    """Search the log and record that it was searched.
+
+    Without the full audit scope only the records of the caller's own organisation are seen.
+    Raises InputInvalid for a question that is too wide, ScopeMissing for another organisation.
+    """
+    trace = Trace(type=RecordType.LOG_READ, reason_reference=query.aanleiding)
+    if issue := _too_wide(query):
+        await gate.refuse(visit, trace, InputInvalid([issue]))
+    if AUDIT not in scopes and query.organisatie not in (None, visit.organisation):
+        await gate.refuse(visit, trace, ScopeMissing([AUDIT]))
+    own = None if AUDIT in scopes else visit.organisation
+    found = await gate.database.read(_search, query, gate.log.keys, own)
+    answer = wire.encode_access(found.records, more=found.more, size=found.size)
+    subject = query.insz.digits if query.insz else None
+    trace = replace(trace, subject=subject, counts={"records": len(found.records)}, answer=answer)
+    await gate.record(visit, trace)
+    return answer
+
+
+async def read_access(gate: Gate, visit: Visit, scopes: Collection[str], event_id: str) -> bytes:
+    """One record of the log; the explanation of an advice is for the full audit scope alone.
+
+    Raises RecordUnknown, also for a record of another organisation than one may see.
+    """
+    trace = Trace(type=RecordType.LOG_READ)
+    kept = await gate.database.read(access_log.find, event_id)
+    everything = AUDIT in scopes
+    if kept is None or not (everything or kept.record.get("organisation") == visit.organisation):
+        await gate.refuse(visit, trace, RecordUnknown())
+    explanation = kept.detail if everything else None
+    answer = wire.encode_record(kept.index, kept.record, explanation)
+    await gate.record(visit, replace(trace, counts={"records": 1}, answer=answer))
+    return answer
+
+
+async def my_access(gate: Gate, visit: Visit, day: date | None, now: datetime) -> bytes:
+    """What the caller may ask, on `day` or today, and why not when nothing is open."""
+    today = brussels_date(now)
+    moment = day or today
+    items = [
+        (clause, *_standing(clause, moment, production=gate.settings.production))
+        for clause in gate.register.of(visit.organisation, moment)
+        if clause.operations & SERVED
+    ]
+    answer = wire.encode_my_access(items)
+    await gate.record(visit, Trace(as_of=day, answer=answer))
+    return answer
+
+
+def _standing(clause: Clause, day: date, *, production: bool) -> tuple[Reason | None, date | None]:
+    """Why the clause opens nothing on `day` and from when it does; both None when it is open."""
+    if closed := policy.out_of_time(clause, day, production=production):
+        return closed.reason, closed.on if closed.reason is Reason.NOT_YET_VALID else None
+    if production and clause.demands_profile and clause.profiles is None:
+        return Reason.FUNCTION_PROFILE, None
+    return None, None
+
+
+def _too_wide(query: AccessQuery) -> Issue | None:
+    """A filter other than the period, or a period of at most 31 days (api.md)."""
+    if query.van and query.tot and query.van > query.tot:
+        return Issue(IssueType.INVALID_PERIOD, "`van` lies after `tot`", name="van")
+    if query.filters:
+        return None
+    if query.van and query.tot and (query.tot - query.van).days < LONGEST_PERIOD:
+        return None
+    rule = f"needs a filter, or a period `van` to `tot` of at most {LONGEST_PERIOD} days"
+    return Issue(IssueType.INVALID_INPUT, rule)
+
+
+def _search(
+    session: Session, query: AccessQuery, keys: MonthKeys, own: str | None
+) -> access_log.Found:
+    """Persons and users are searched encrypted, under the key of each month that is kept."""
+    subjects = users = None
+    if query.insz:
+        numbers = population.numbers_of(session, query.insz)
+        subjects = tuple(key.hide("subject", number) for key in keys.kept() for number in numbers)
+    if query.gebruiker:
+        users = tuple(key.hide("user", query.gebruiker) for key in keys.kept())
+    wanted = Search(
+        organisation=own or query.organisatie,
+        protocol=query.protocol,
+        purpose=query.doeleinde,
+        function_profile=query.functieprofiel,
+        subjects=subjects,
+        users=users,
+        field=query.veld,
+        outcome=query.uitkomst,
+        reason=query.reden,
+        reference=query.referte,
+        event_id=query.toegangId.lower() if query.toegangId else None,
+        since=query.van,
+        until=query.tot,
+        before=int(query.cursor) if query.cursor else None,
+        limit=query.pageSize,
+    )
+    return access_log.search(session, wanted)

@@ -1,0 +1,147 @@
+"""The application, put together from its settings."""
+
+import asyncio
+import os
+import platform
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from app import __version__, fields, problems, protocols
+from app.access_log import AccessLog, Origin
+from app.database import Database, is_current
+from app.deps import Desk, read_clock
+from app.errors import Fault, LogUnavailable, MethodNotAllowed, PathUnknown
+from app.gate import Gate
+from app.month_keys import MonthKeys
+from app.routers import adviezen, dev, doc, dossiers, health, mijn_toegang, protocollen, toegangen
+from app.settings import SettingInvalid, Settings, read_settings
+from app.tokens import DemoIssuer, IssuerProfile, IssuersInvalid, Verifier, read_issuers
+from app.wire import BASE
+
+DEMO_ISSUER_KEY = Path("var/demo-issuer.json")
+SECRETS_IN_FILES = ("PROTOCOLPOORT_DATABASE_URL",)
+
+
+class NotReady(Exception):
+    """The service cannot start as it is set up; the text says what helps."""
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Settings, with a secret that stands in a file (`..._FILE`) read from there."""
+    values = dict(environment)
+    for name in SECRETS_IN_FILES:
+        if path := values.pop(f"{name}_FILE", None):
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                raise SettingInvalid(f"{name}_FILE cannot be read") from None
+    return read_settings(values)
+
+
+def origin() -> Origin:
+    """What every record of this process says of the service."""
+    return Origin(fields.CATALOGUE_HASH, __version__, platform.node() or "onbekend")
+
+
+def create_app(
+    settings: Settings | None = None, clock: Callable[[], datetime] = read_clock
+) -> FastAPI:
+    """The service; raises NotReady or SettingInvalid when it could not keep its promises."""
+    settings = settings or settings_from(os.environ)  # noqa: TID251 - assembly reads it once
+    desk = _desk(settings, clock)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        summaries = asyncio.create_task(_summarise(desk))
+        yield
+        summaries.cancel()
+        await desk.strangers.summarise(clock(), closing=True)
+        desk.gate.database.dispose()
+
+    app = FastAPI(
+        title="Protocolpoort",
+        openapi_url=None,  # the contract is written by hand and served by `doc`
+        redirect_slashes=False,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _unmatched, Fault: _told, Exception: _unexpected},
+    )
+    app.state.desk = desk
+    app.include_router(doc.router)
+    app.include_router(health.router)
+    for router in (health, dossiers, adviezen, mijn_toegang, protocollen, toegangen):
+        app.include_router(router.router, prefix=BASE)
+    if not settings.production:
+        app.include_router(dev.router)
+    return app
+
+
+def _desk(settings: Settings, clock: Callable[[], datetime]) -> Desk:
+    database = Database(settings.database_url)
+    if not is_current(database):
+        raise NotReady("the database is not up to date: run `protocolpoort db upgrade`")
+    if settings.month_keys is None:
+        raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
+    keys = MonthKeys(settings.month_keys)
+    if not settings.production:
+        keys.create(clock(), months=2)
+    if not keys.has(clock()):
+        raise NotReady("this month has no key: run `protocolpoort keys create`")
+    with database.reading() as session:
+        register = protocols.read_register(session)
+    log = AccessLog(database, keys, origin())
+    gate = Gate(settings, database, register, log, clock, problems.status_of)
+    return Desk.open(gate, _verifier(settings))
+
+
+def _verifier(settings: Settings) -> Verifier:
+    """The issuers of the operator; in demo mode the demo issuer beside them."""
+    profiles: tuple[IssuerProfile, ...] = ()
+    if settings.issuers is not None:
+        try:
+            profiles = read_issuers(settings.issuers.read_text(encoding="utf-8"))
+        except OSError:
+            raise SettingInvalid("PROTOCOLPOORT_ISSUERS cannot be read") from None
+        except IssuersInvalid as invalid:
+            raise SettingInvalid(f"PROTOCOLPOORT_ISSUERS: {invalid}") from None
+    if settings.production:
+        if not profiles:
+            raise SettingInvalid("PROTOCOLPOORT_ISSUERS must name the file with the issuers")
+        return Verifier(profiles)
+    demo = DemoIssuer.load_or_create(DEMO_ISSUER_KEY, settings.mode)
+    return Verifier((*profiles, demo.profile), keys={demo.profile.issuer: demo.public_keys})
+
+
+async def _summarise(desk: Desk) -> None:
+    """Once a minute: the summary of the refusals that were counted and not recorded."""
+    while True:
+        now = desk.gate.clock()
+        until = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        await asyncio.sleep((until - now.astimezone(UTC)).total_seconds())
+        try:
+            await desk.strangers.summarise(desk.gate.clock())
+        except LogUnavailable:
+            continue  # health tells; the next minute tries again
+
+
+async def _told(_request: Request, fault: Exception) -> Response:
+    """A fault on a resource that is never recorded."""
+    assert isinstance(fault, Fault)  # noqa: S101 - registered for this class alone
+    return problems.render(fault)
+
+
+async def _unexpected(_request: Request, _error: Exception) -> Response:
+    """Anything else outside a recorded operation: no detail."""
+    return problems.render(Fault())
+
+
+async def _unmatched(_request: Request, error: Exception) -> Response:
+    """An unknown path, or a wrong method on a page outside the contract: never recorded."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    if error.status_code == 405:
+        return problems.render(MethodNotAllowed((error.headers or {}).get("Allow", "GET")))
+    return problems.render(PathUnknown())

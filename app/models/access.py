@@ -1,0 +1,57 @@
+"""The access log: canonical records, the columns that auditors search, and the tree head."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column
+from sqlmodel import CheckConstraint, Field, Index, SQLModel
+
+from app.models.columns import Json, Moment
+
+
+class AccessRecord(SQLModel, table=True):
+    """One record, in bytes that never change; the other columns only find it again."""
+
+    __tablename__ = "access_record"
+    __table_args__ = (
+        Index(None, "organisation", "log_index"),
+        Index(None, "subject", "log_index"),
+        Index(None, "recorded_at"),
+    )
+
+    log_index: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    event_id: str = Field(unique=True, max_length=36)
+    record: bytes
+    leaf_hash: bytes  # SHA-256(0x00 || record), RFC 6962
+    recorded_at: datetime = Field(sa_type=Moment)
+    type: str = Field(max_length=12)
+    outcome: str | None = Field(default=None, max_length=10)
+    organisation: str | None = Field(default=None, max_length=100)
+    protocol: str | None = Field(default=None, max_length=100)
+    purpose: str | None = Field(default=None, max_length=100)
+    function_profile: str | None = Field(default=None, max_length=100)
+    reason_code: str | None = Field(default=None, max_length=20)
+    reference: str | None = Field(default=None, max_length=36)
+    subject: str | None = Field(default=None, max_length=100)  # AES-SIV
+    user_token: str | None = Field(default=None, max_length=400)  # AES-SIV
+    fields: str | None = None  # asked and delivered ids, each between spaces
+
+
+class AccessDetail(SQLModel, table=True):
+    """The internal advice code and its explanation: can be health data, for auditors alone."""
+
+    __tablename__ = "access_detail"
+
+    event_id: str = Field(primary_key=True, foreign_key="access_record.event_id", max_length=36)
+    detail: dict[str, Any] = Field(sa_type=Json)
+
+
+class LogHead(SQLModel, table=True):
+    """One row, locked by whoever appends: how many records there are, and the first kept one."""
+
+    __tablename__ = "log_head"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: int = Field(primary_key=True)
+    size: int = Field(sa_type=BigInteger)
+    minimum: int = Field(sa_type=BigInteger)

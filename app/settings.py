@@ -1,0 +1,91 @@
+"""What the operator sets: environment variables with the prefix PROTOCOLPOORT_. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+PREFIX = "PROTOCOLPOORT_"
+DEMO_LOG_ORIGIN = "protocolpoort.demo/log"
+DEMO_LOG_KEY = Path("var/log.key")
+
+
+class Mode(StrEnum):
+    """Production is the default: a forgotten setting never opens the demo."""
+
+    PRODUCTION = "production"
+    DEMO = "demo"
+
+
+class SettingInvalid(Exception):
+    """A setting that cannot be used; the text names the setting and the rule."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of operations.md; what is secret or decides who may call has no default."""
+
+    mode: Mode = Mode.PRODUCTION
+    database_url: str = "sqlite:///var/protocolpoort.db"
+    protocols: Path = Path("protocols")
+    issuers: Path | None = None
+    log_origin: str | None = None
+    log_key_file: Path | None = None
+    month_keys: Path | None = None
+    max_data_age: int = 35  # days
+    rate_limit: int = 0  # requests a minute for each client in each process; 0 is none
+
+    @property
+    def production(self) -> bool:
+        """True unless the operator asked for the demo."""
+        return self.mode is Mode.PRODUCTION
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings; raise `SettingInvalid` for one that is there and wrong."""
+    values = {
+        name.removeprefix(PREFIX): value.strip()
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and value.strip()
+    }
+    mode = _mode(values.get("MODE", Mode.PRODUCTION))
+    demo = mode is Mode.DEMO
+    return Settings(
+        mode=mode,
+        database_url=_database_url(values.get("DATABASE_URL", Settings.database_url)),
+        protocols=Path(values.get("PROTOCOLS", Settings.protocols)),
+        issuers=_path(values.get("ISSUERS")),
+        log_origin=values.get("LOG_ORIGIN", DEMO_LOG_ORIGIN if demo else None),
+        log_key_file=_path(values.get("LOG_KEY_FILE")) or (DEMO_LOG_KEY if demo else None),
+        month_keys=_path(values.get("MONTH_KEYS")) or (Path("var/month-keys") if demo else None),
+        max_data_age=_number("MAX_DATA_AGE", values, Settings.max_data_age),
+        rate_limit=_number("RATE_LIMIT", values, Settings.rate_limit),
+    )
+
+
+def _mode(text: str) -> Mode:
+    try:
+        return Mode(text)
+    except ValueError:
+        raise SettingInvalid(f"{PREFIX}MODE must be 'production' or 'demo'") from None
+
+
+def _database_url(text: str) -> str:
+    """Both PostgreSQL spellings mean the psycopg driver that we ship."""
+    for scheme in ("postgresql://", "postgres://"):
+        if text.startswith(scheme):
+            return "postgresql+psycopg://" + text.removeprefix(scheme)
+    if text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        return text
+    raise SettingInvalid(f"{PREFIX}DATABASE_URL must start with sqlite:/// or postgresql://")
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _number(name: str, values: Mapping[str, str], default: int) -> int:
+    text = values.get(name, str(default))
+    if not (text.isascii() and text.isdigit()):
+        raise SettingInvalid(f"{PREFIX}{name} must be a whole number of 0 or more")
+    return int(text)

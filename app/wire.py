@@ -1,0 +1,376 @@
+"""The bodies of the wire contract: strict, Dutch names, nothing unknown."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from app import fields
+from app.errors import InputInvalid, InszInvalid, Issue, IssueType, Outcome, Reason
+from app.insz import Insz, NotAnInsz, contains_insz
+from app.moments import rfc3339
+from app.obligation import REASONS, RULE_SET_ID, RULE_SET_VERSION, Advice, Profile
+from app.policy import SERVED, Clause
+from app.visit import Visit
+
+# MAGDA 30004: the number that was asked has been replaced; the new one is not told.
+REPLACED_NUMBER = {
+    "identificatie": "30004",
+    "oorsprong": "MAGDA",
+    "type": "WAARSCHUWING",
+    "diagnose": "Persoon heeft een nieuw INSZ verkregen",
+}
+
+Body = TypeVar("Body", bound=BaseModel)
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+
+
+def _insz(value: object) -> Insz:
+    if not isinstance(value, str):
+        raise PydanticCustomError("rule", "must be a string")
+    try:
+        return Insz(value)
+    except NotAnInsz:
+        raise PydanticCustomError("insz", "is not a valid national number") from None
+
+
+def read_day(text: str) -> date | None:
+    """A date in the one form of the contract, or None."""
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _date(value: object) -> date:
+    day = read_day(value) if isinstance(value, str) else None
+    if day is None:
+        raise PydanticCustomError("rule", "must be a date that exists, as 2026-01-31")
+    return day
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        raise PydanticCustomError("rule", "must be an RFC 3339 moment with a zone")
+    try:
+        return datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise PydanticCustomError("rule", "must be a moment that exists") from None
+
+
+def plain(value: str) -> str:
+    """Text that may stand in the log: printable, and no national number."""
+    if _CONTROL.search(value):
+        raise PydanticCustomError("rule", "must be text on one line, without control characters")
+    if contains_insz(value):
+        raise PydanticCustomError("rule", "must not hold a national number")
+    return value
+
+
+def _known_fields(values: list[str]) -> list[str]:
+    for position, value in enumerate(values):
+        if not fields.is_known(value):
+            raise PydanticCustomError("field", "unknown", {"position": position})
+        if value in values[:position]:
+            raise PydanticCustomError("field", "repeated", {"position": position})
+    return values
+
+
+class Strict(BaseModel):
+    """A body that holds what it declares and nothing else."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True
+    )
+
+
+class _Question(Strict):
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_null(cls, value: object) -> object:
+        """A property without value is left out (BelGIF, jsn-null)."""
+        if value is None:
+            raise PydanticCustomError("rule", "must not be null")
+        return value
+
+
+Person = Annotated[Insz, BeforeValidator(_insz)]
+Day = Annotated[date, BeforeValidator(_date)]
+Instant = Annotated[datetime, BeforeValidator(_moment)]
+Reference = Annotated[str, Field(min_length=1, max_length=36), AfterValidator(plain)]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(plain)]
+Guid = Annotated[str, Field(pattern=_GUID)]
+FieldId = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class DossierQuestion(_Question):
+    """`queryDossier`."""
+
+    insz: Person
+    doeleinde: Name
+    velden: Annotated[list[FieldId], Field(min_length=1), AfterValidator(_known_fields)] | None = (
+        None
+    )
+    referte: Reference
+
+    @property
+    def fields(self) -> tuple[str, ...] | None:
+        """The asked catalogue ids; None asks everything that the protocol grants."""
+        return tuple(self.velden) if self.velden else None
+
+
+class AdviceQuestion(_Question):
+    """`queryAdvies`."""
+
+    insz: Person
+    doeleinde: Name
+    toetsdatum: Day
+    referte: Reference
+
+
+class AccessQuery(_Question):
+    """`queryToegangen`: filters, and why the auditor looks."""
+
+    organisatie: Name | None = None
+    protocol: Name | None = None
+    doeleinde: Name | None = None
+    functieprofiel: Name | None = None
+    insz: Person | None = None
+    gebruiker: Name | None = None
+    veld: Annotated[FieldId, AfterValidator(lambda value: _known_fields([value])[0])] | None = None
+    uitkomst: Literal[tuple(outcome.value for outcome in Outcome)] | None = None  # type: ignore[valid-type]
+    reden: Literal[tuple(reason.value for reason in Reason)] | None = None  # type: ignore[valid-type]
+    referte: Reference | None = None
+    toegangId: Guid | None = None  # noqa: N815 - the name on the wire
+    van: Instant | None = None
+    tot: Instant | None = None
+    aanleiding: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(plain)]
+    pageSize: Annotated[int, Field(ge=1, le=400)] = 50  # noqa: N815 - the name on the wire
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
+
+    @property
+    def filters(self) -> set[str]:
+        """The filters in use other than the period."""
+        return self.model_fields_set - {"van", "tot", "aanleiding", "pageSize", "cursor"}
+
+
+def parse(content: bytes, body: type[Body]) -> Body:
+    """Read a body; raises InputInvalid or InszInvalid with every fault, and no value of it."""
+    try:
+        return body.model_validate(read_json(content))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=True, include_input=False)
+        if all(fault["type"] == "insz" for fault in faults):
+            raise InszInvalid([_issue(fault) for fault in faults]) from None
+        raise InputInvalid([_issue(fault) for fault in faults]) from None
+
+
+def read_json(content: bytes) -> Any:
+    """Strict JSON: UTF-8, no duplicate keys, no NaN, bounded depth."""
+    try:
+        value = json.loads(
+            content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
+        # A lone surrogate is JSON and no text: it could be neither recorded nor answered.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except _DuplicateKey:
+        raise InputInvalid(
+            [Issue(IssueType.SCHEMA_VIOLATION, "a property stands twice in one object")]
+        ) from None
+    except (ValueError, RecursionError):
+        raise InputInvalid(
+            [Issue(IssueType.SCHEMA_VIOLATION, "the body is not valid JSON")]
+        ) from None
+    return value
+
+
+class _DuplicateKey(ValueError):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise _DuplicateKey
+    return result
+
+
+def _no_constant(_name: str) -> Any:
+    raise ValueError("no JSON constant")
+
+
+def _issue(fault: Any) -> Issue:
+    """One pydantic error as an issue; the name of an unknown property is never repeated."""
+    kind, place = fault["type"], [*fault["loc"]]
+    match kind:
+        case "extra_forbidden":
+            return Issue(
+                IssueType.UNKNOWN_INPUT, "unknown property", name=_path(place[:-1]) or None
+            )
+        case "insz":
+            return Issue(IssueType.INVALID_STRUCTURE, fault["msg"], name=_path(place))
+        case "field":
+            position = fault["ctx"]["position"]
+            name = _path([*place, position]) if place != ["veld"] else "veld"
+            rule = "a field id" if fault["msg"] == "unknown" else "each field once"
+            return Issue(IssueType.INVALID_INPUT, f"must be {rule} of the catalogue", name=name)
+        case _:
+            return Issue(IssueType.SCHEMA_VIOLATION, _rule(fault), name=_path(place) or None)
+
+
+def _rule(fault: Any) -> str:
+    """What was expected, in words that hold nothing of the input."""
+    context = fault.get("ctx", {})
+    rules = {
+        "missing": "is required",
+        "string_type": "must be a string",
+        "int_type": "must be a whole number",
+        "list_type": "must be a list",
+        "model_type": "must be a JSON object",
+        "literal_error": "must be one of the listed values",
+        "string_too_short": f"needs at least {context.get('min_length')} character",
+        "string_too_long": f"takes at most {context.get('max_length')} characters",
+        "too_short": f"needs at least {context.get('min_length')} item",
+        "greater_than_equal": f"must be at least {context.get('ge')}",
+        "less_than_equal": f"must be at most {context.get('le')}",
+        "string_pattern_mismatch": "has a wrong form",
+        "rule": fault["msg"],
+    }
+    return str(rules.get(fault["type"], "does not fit the contract"))
+
+
+def _path(place: list[str | int]) -> str:
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+BASE = "/inburgering/v1"
+
+
+def encode_dossier(
+    visit: Visit,
+    question: DossierQuestion,
+    clause: Clause,
+    document: Mapping[str, Any],
+    fetched_at: datetime,
+    now: datetime,
+    *,
+    replaced: bool,
+) -> bytes:
+    """The answer of `queryDossier`; `document` holds nothing but granted leaves."""
+    return orjson.dumps(
+        {
+            "id": visit.event_id,
+            "referte": question.referte,
+            "opgevraagdOp": rfc3339(now),
+            "gegevensVan": rfc3339(fetched_at),
+            "protocol": {
+                "id": clause.protocol,
+                "versie": clause.version,
+                "hash": clause.hash,
+                "href": f"{BASE}/protocollen/{clause.protocol}",
+            },
+            "doeleinde": question.doeleinde,
+            "dossier": document,
+            "meldingen": [REPLACED_NUMBER] if replaced else [],
+        }
+    )
+
+
+def encode_advice(
+    visit: Visit, question: AdviceQuestion, advice: Advice, profile: Profile, now: datetime
+) -> bytes:
+    """The answer of `queryAdvies`; a reason with NOK only (avsb-2021, art. 3 and 6)."""
+    answer: dict[str, Any] = {
+        "id": visit.event_id,
+        "referte": question.referte,
+        "advice": advice.outcome,
+        "type": "sync",
+        "correlationId": visit.correlation_id,
+        "toetsdatum": question.toetsdatum.isoformat(),
+        "geraadpleegdOp": rfc3339(now),
+        "doeleinde": question.doeleinde,
+        "regelset": rule_set(profile),
+    }
+    if advice.wire_reason:
+        answer["redenen"] = [
+            {"code": advice.wire_reason, "omschrijving": REASONS[advice.wire_reason]}
+        ]
+    return orjson.dumps(answer)
+
+
+def rule_set(profile: Profile) -> dict[str, str]:
+    """Which rules judged: in every advice and its record."""
+    return {"id": RULE_SET_ID, "versie": RULE_SET_VERSION, "profiel": profile.value}
+
+
+def encode_access(
+    records: Sequence[tuple[int, Mapping[str, Any]]], *, more: bool, size: int
+) -> bytes:
+    """A page of records, newest first; `next` is the cursor of the following page."""
+    answer: dict[str, Any] = {
+        "items": [_item(index, record) for index, record in records],
+        "boomgrootte": size,
+    }
+    if more:
+        answer["next"] = str(records[-1][0])
+    return orjson.dumps(answer)
+
+
+def encode_record(
+    index: int, record: Mapping[str, Any], explanation: Mapping[str, Any] | None
+) -> bytes:
+    """One record; the explanation of an advice stands beside it, never inside."""
+    answer = _item(index, record)
+    if explanation:
+        answer["explanation"] = explanation
+    return orjson.dumps(answer)
+
+
+def _item(index: int, record: Mapping[str, Any]) -> dict[str, Any]:
+    return {**record, "href": f"{BASE}/toegangen/{record['eventId']}", "index": index}
+
+
+def encode_my_access(items: Sequence[tuple[Clause, Reason | None, date | None]]) -> bytes:
+    """What each clause opens: `nu` is `open`, or the reason why not with its day."""
+    return orjson.dumps({"items": [_clause(*item) for item in items]})
+
+
+def _clause(clause: Clause, closed: Reason | None, since: date | None) -> dict[str, Any]:
+    item = {
+        "protocol": clause.protocol,
+        "versie": clause.version,
+        "doeleinde": clause.purpose,
+        "operaties": sorted(clause.operations & SERVED),
+        "velden": sorted(clause.fields),
+        "populatie": clause.population.kind.value,
+        "functieprofielen": sorted(clause.profiles or ()) if clause.demands_profile else [],
+        "geldigVan": clause.valid.first,
+        "geldigTot": clause.valid.last,
+        "nu": closed or "open",
+        "vanaf": since,
+    }
+    return {name: value for name, value in item.items() if value is not None}
