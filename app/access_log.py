@@ -146,9 +146,7 @@ def entry_of(
         "counts": dict(trace.counts),
         "responseDigest": key.digest(event_id, answer) if answer is not None else None,
         "ruleSet": dict(trace.rule_set) if trace.rule_set else None,
-        "detailDigest": key.digest(f"{event_id}/detail", canonical_json(detail))
-        if detail
-        else None,
+        "detailDigest": key.digest(f"{event_id}/detail", detail) if detail else None,
         "subject": key.hide("subject", trace.subject) if trace.subject else None,
         "subjectBasis": trace.subject_basis,
         "subjectFact": key.hide("fact", trace.subject_fact) if trace.subject_fact else None,
@@ -352,7 +350,7 @@ def search(session: Session, wanted: Search) -> Found:
     size = session.exec(select(LogHead.size)).one()
     statement = (
         select(AccessRecord.log_index, AccessRecord.record)
-        .where(col(AccessRecord.log_index) < min(size, wanted.before or size))
+        .where(col(AccessRecord.log_index) < (size if wanted.before is None else wanted.before))
         .where(*_conditions(wanted))
         .order_by(col(AccessRecord.log_index).desc())
         .limit(wanted.limit + 1)

@@ -109,8 +109,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
-        access_log=False,  # the access log is ours; a URL never stands in a file
-        server_header=False,
+        **main.SERVER,
     )
 
 
@@ -204,7 +203,10 @@ def protocol_list(as_json: AsJson = False) -> None:
 
 
 @protocol.command("suspend")
-def protocol_suspend(id_: Annotated[str, typer.Argument(metavar="ID")], reason: str) -> None:
+def protocol_suspend(
+    id_: Annotated[str, typer.Argument(metavar="ID")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
+) -> None:
     """Suspend a protocol for every answer from now on."""
     known = administration.suspend(office(), id_, reason, read_clock())
     raise typer.Exit(outcome(known, f"{id_} is suspended", id_))
@@ -296,7 +298,7 @@ def report_faults(faults: list[FileFault]) -> int:
 def follow(reports: Iterable[Report], total: int | None, what: str) -> int:
     """Show the progress of an import and name what was skipped; the exit code."""
     stored = unchanged = skipped = 0
-    with Progress(console=messages, transient=True) as progress:
+    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
         task = progress.add_task(what, total=total)
         for report in reports:
             progress.advance(task)

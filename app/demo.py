@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -17,6 +18,7 @@ from app import dossiers, intake
 from app.administration import Office
 from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE, DemoPerson
 from app.insz import Insz
+from app.main import SERVER
 from app.tokens import DemoIssuer
 
 BATCH = 500
@@ -122,11 +124,10 @@ def serve(app: FastAPI, port: int, ready: Callable[[], None]) -> None:
     except OSError:
         listener.close()
         raise PortTaken from None
-    server = uvicorn.Server(
-        uvicorn.Config(app, access_log=False, log_level="warning", server_header=False)
-    )
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", **SERVER))
     threading.Thread(target=_announce, args=(port, ready), daemon=True).start()
-    with listener:
+    # uvicorn has closed everything when it raises the Ctrl-C again.
+    with listener, suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 
 
@@ -138,4 +139,5 @@ def _announce(port: int, ready: Callable[[], None]) -> None:
                 ready()
                 return
         except httpx.HTTPError:
-            time.sleep(0.1)
+            pass  # not yet listening
+        time.sleep(0.1)

@@ -15,7 +15,7 @@ from app.insz import Insz, NotAnInsz
 from app.kbi import AnswerFault, NotAnAnswer
 from app.register_lines import read_line
 
-BATCH = 500  # files or lines in one transaction; what is committed stays
+BATCH = 100  # files or lines in one transaction: a service that runs waits that long to write
 NO_DOSSIER = "30001"  # MAGDA: the source states that there is no dossier
 
 

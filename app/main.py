@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -23,6 +24,13 @@ from app.settings import SettingInvalid, Settings, read_settings
 from app.tokens import DemoIssuer, IssuerProfile, IssuersInvalid, Verifier, read_issuers
 from app.wire import BASE
 
+# How uvicorn serves us: our log is the access log, so a URL never stands in a file; and a token of
+# any size reaches the check that refuses it.
+SERVER: Mapping[str, Any] = {
+    "access_log": False,
+    "server_header": False,
+    "h11_max_incomplete_event_size": 256 * 1024,
+}
 DEMO_ISSUER_KEY = Path("var/demo-issuer.json")
 SECRETS_IN_FILES = ("PROTOCOLPOORT_DATABASE_URL",)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import datetime
 
 from app.access_log import Trace
-from app.errors import Fault, Outcome, Reason
+from app.errors import Fault, LogUnavailable, Outcome, Reason
 from app.gate import Gate
 from app.visit import Visit, new_event_id
 
@@ -38,9 +38,11 @@ class Strangers:
         minute = now.replace(second=0, microsecond=0)
         if minute == self._minute and not closing:
             return
-        counted, self._counted = self._counted, Counter()
         self._minute, self._recorded = minute, 0
-        for reason, count in counted.items():
+        for reason in [*self._counted]:
+            count = self._counted.pop(reason, 0)  # another request may just be writing it
+            if not count:
+                continue
             visit = Visit(
                 operation="summary",
                 route="*",
@@ -51,4 +53,8 @@ class Strangers:
                 span_id="",
             )
             trace = Trace(outcome=Outcome.DENIED, reason=reason, counts={"requests": count})
-            await self._gate.log.append(visit, trace, now, None)
+            try:
+                await self._gate.log.append(visit, trace, now, None)
+            except LogUnavailable:
+                self._counted[reason] += count  # not lost: the next minute tries again
+                raise

@@ -26,7 +26,7 @@ class AccessRecord(SQLModel, table=True):
     recorded_at: datetime = Field(sa_type=Moment)
     type: str = Field(max_length=12)
     outcome: str | None = Field(default=None, max_length=10)
-    organisation: str | None = Field(default=None, max_length=100)
+    organisation: str | None = Field(default=None, max_length=255)
     protocol: str | None = Field(default=None, max_length=100)
     purpose: str | None = Field(default=None, max_length=100)
     function_profile: str | None = Field(default=None, max_length=100)

@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("type", sa.String(12), nullable=False),
         sa.Column("outcome", sa.String(10), nullable=True),
-        sa.Column("organisation", sa.String(100), nullable=True),
+        sa.Column("organisation", sa.String(255), nullable=True),
         sa.Column("protocol", sa.String(100), nullable=True),
         sa.Column("purpose", sa.String(100), nullable=True),
         sa.Column("function_profile", sa.String(100), nullable=True),
