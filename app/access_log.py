@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 from anyio import to_thread
 from sqlalchemy import BinaryExpression, ColumnElement
-from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session, col, insert, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlmodel import Session, col, insert, or_, select, update
 
 from app.canonical import canonical_json
 from app.database import Database
@@ -306,6 +306,10 @@ class AccessLog:
         try:
             with self._database.writing() as session:
                 results: list[int | RegisterChanged | LogUnavailable] = [*write(session, entries)]
+        except (OperationalError, InterfaceError, TimeoutError):
+            # The lock or the connection, not a record: each alone would wait as long again.
+            self.failed = True
+            return self._settle(entries)
         except SQLAlchemyError:
             self.failed = True
             if len(entries) == 1:
@@ -313,6 +317,12 @@ class AccessLog:
             return [result for entry in entries for result in self._commit([entry])]
         self.failed = False
         return results
+
+    def _settle(self, entries: Sequence[Entry]) -> list[int | RegisterChanged | LogUnavailable]:
+        """What a connection that was lost around the commit left behind: look before answering."""
+        with self._database.reading() as session:
+            known = _indexes(session, [entry.event_id for entry in entries])
+        return [known.get(entry.event_id, LogUnavailable()) for entry in entries]
 
 
 @dataclass(frozen=True)
@@ -325,9 +335,9 @@ class Search:
     function_profile: str | None = None
     subjects: tuple[str, ...] | None = None  # encrypted under each kept month
     users: tuple[str, ...] | None = None
-    field: str | None = None
+    fields: tuple[str, ...] = ()  # asked or delivered, any of them
     outcome: str | None = None
-    reason: str | None = None
+    reasons: tuple[str, ...] | None = None  # any of them
     reference: str | None = None
     event_id: str | None = None
     since: datetime | None = None
@@ -348,9 +358,10 @@ class Found:
 def search(session: Session, wanted: Search) -> Found:
     """Find records by their columns; newest first, so that new records never shift a page."""
     size = session.exec(select(LogHead.size)).one()
+    before = size if wanted.before is None else min(size, wanted.before)
     statement = (
         select(AccessRecord.log_index, AccessRecord.record)
-        .where(col(AccessRecord.log_index) < (size if wanted.before is None else wanted.before))
+        .where(col(AccessRecord.log_index) < before)
         .where(*_conditions(wanted))
         .order_by(col(AccessRecord.log_index).desc())
         .limit(wanted.limit + 1)
@@ -367,19 +378,23 @@ def _conditions(wanted: Search) -> list[ColumnElement[bool] | BinaryExpression[A
         "purpose": wanted.purpose,
         "function_profile": wanted.function_profile,
         "outcome": wanted.outcome,
-        "reason_code": wanted.reason,
         "reference": wanted.reference,
         "event_id": wanted.event_id,
     }
     conditions: list[ColumnElement[bool]] = [
         getattr(AccessRecord, name) == value for name, value in equal.items() if value is not None
     ]
+    if wanted.reasons is not None:
+        conditions.append(col(AccessRecord.reason_code).in_(wanted.reasons))
     if wanted.subjects is not None:
         conditions.append(col(AccessRecord.subject).in_(wanted.subjects))
     if wanted.users is not None:
         conditions.append(col(AccessRecord.user_token).in_(wanted.users))
-    if wanted.field is not None:
-        conditions.append(col(AccessRecord.fields).contains(f" {wanted.field} ", autoescape=True))
+    if wanted.fields:
+        places = col(AccessRecord.fields)
+        conditions.append(
+            or_(*(places.contains(f" {id_} ", autoescape=True) for id_ in wanted.fields))
+        )
     if wanted.since is not None:
         conditions.append(col(AccessRecord.recorded_at) >= wanted.since)
     if wanted.until is not None:

@@ -71,7 +71,7 @@ def _read(session: Session, admitted: Admitted, profile: Profile) -> Facts:
     numbers = admitted.numbers
     found = dossiers.read_all(session, numbers, obligation.blocks_needed(profile))
     return obligation.read_facts(
-        obligation.combine([dossier.blocks for dossier in found]),
+        [dossier.blocks for dossier in found],
         dossiers.target_groups(session, numbers),
         fault=dossiers.has_fault(session, numbers),
     )
@@ -94,4 +94,6 @@ def _detail(advice: Advice, profile: Profile) -> dict[str, str]:
         "situatie": advice.rule.situation,
         "rechtsgrond": advice.rule.legal_ground,
         "zekerheid": advice.rule.certainty,
+        # A postponement always carries an expiry date: one without is doubtful data.
+        **({"opmerking": "uitstel of opschorting zonder einddatum"} if advice.open_ended else {}),
     }

@@ -28,10 +28,11 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, ScalarEvent
 
 from app import canonical, fields
+from app.moments import read_day
 from app.obligation import Profile
 from app.policy import Clause, Operation, Period, Population, PopulationKind
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 200_000  # a long protocol takes a tenth; more would only keep a reader busy
 MAX_DEPTH = 20
 OPERATOR = "operator"
 
@@ -92,13 +93,10 @@ def _raise(findings: Sequence[Finding]) -> None:
 
 
 def _day(value: Any) -> date:
-    # fromisoformat alone would also take `20211001` and week dates.
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise _rule("must be a date that exists, written as 2021-10-01")
+    day = read_day(value) if isinstance(value, str) else None
+    if day is None:
+        raise _rule("must be a date that exists, written as 2021-10-01")
+    return day
 
 
 def _open_day(value: Any) -> date | None:
@@ -664,6 +662,8 @@ def from_data(data: Any) -> Document | RegisterList:
         raise DocumentInvalid(
             [Fault(_place(found["loc"]), found["msg"]) for found in error.errors()]
         ) from None
+    except ValueError:  # a number of more digits than Python writes out
+        raise DocumentInvalid([Fault("document", "holds a number out of reach")]) from None
 
 
 def as_data(document: Document | RegisterList) -> dict[str, Any]:

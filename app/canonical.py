@@ -1,6 +1,7 @@
-"""One byte form of a JSON value: RFC 8785, for everything that is hashed."""
+"""JSON with one meaning: strict when read, RFC 8785 when it is hashed. Pure."""
 
 import hashlib
+import json
 from typing import Any
 
 import orjson
@@ -18,3 +19,26 @@ def canonical_json(value: Any) -> bytes:
 def digest(value: Any) -> str:
     """`sha256:` and the hash, in hex, of the canonical form."""
     return "sha256:" + hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def strict_json(text: str) -> Any:
+    """Read JSON in which no name stands twice in an object, without NaN and Infinity.
+
+    Raises ValueError, `DuplicateName` for a name that stands twice, and RecursionError for depth.
+    """
+    return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+
+
+class DuplicateName(ValueError):
+    """An object names a member twice."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise DuplicateName("an object names a member twice")
+    return members
+
+
+def _refuse_constant(_: str) -> None:
+    raise ValueError("NaN and Infinity are not JSON")

@@ -19,11 +19,13 @@ from app.administration import Office
 from app.database import Database
 from app.demo_persons import demo_persons
 from app.deps import read_clock
+from app.errors import InputInvalid
 from app.intake import Report, Skipped, Stored
 from app.month_keys import MonthKeyMissing, MonthKeys
 from app.protocols import FileFault, RegisterRefused, Source
 from app.settings import SettingInvalid, Settings
 from app.tokens import DemoIssuer, IssuersInvalid
+from app.wire import read_note
 
 FAILED, CONFIGURATION = 1, 3
 
@@ -61,6 +63,9 @@ def run() -> None:
         app()
     except (SettingInvalid, main.NotReady, MonthKeyMissing, IssuersInvalid) as error:
         say(str(error))
+        sys.exit(CONFIGURATION)
+    except (OSError, OverflowError) as error:
+        say(f"this machine refuses: {error}")
         sys.exit(CONFIGURATION)
     except SQLAlchemyError as error:
         say(f"the database does not answer as it should: {type(error).__name__}")
@@ -109,6 +114,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
+        timeout_worker_healthcheck=60,  # seconds; a worker that still imports is not a dead one
         **main.SERVER,
     )
 
@@ -208,7 +214,11 @@ def protocol_suspend(
     reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
 ) -> None:
     """Suspend a protocol for every answer from now on."""
-    known = administration.suspend(office(), id_, reason, read_clock())
+    try:
+        told = read_note(reason)
+    except InputInvalid as invalid:
+        raise typer.BadParameter(f"--reason {invalid.issues[0].detail}") from None
+    known = administration.suspend(office(), id_, told, read_clock())
     raise typer.Exit(outcome(known, f"{id_} is suspended", id_))
 
 
@@ -272,7 +282,7 @@ def protocol_files(folder: Path) -> list[Path]:
 
 def split_demo(files: list[Path], *, production: bool) -> tuple[list[Path], list[Path]]:
     """In production what stands in a folder `demo` is left out."""
-    demos = [path for path in files if production and path.parent.name == "demo"]
+    demos = [path for path in files if production and "demo" in path.parts]
     return [path for path in files if path not in demos], demos
 
 

@@ -64,7 +64,7 @@ def upgrade(url: str) -> None:
     """Bring the schema of `url` to the newest revision, making the database where it is a file."""
     path = make_url(url).database
     if url.startswith("sqlite") and path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     command.upgrade(alembic_config(url), "head")
 
 

@@ -117,7 +117,8 @@ def _curl(url: str, token: str, body: dict[str, object], more: Sequence[str] = (
 
 def serve(app: FastAPI, port: int, ready: Callable[[], None]) -> None:
     """Serve until interrupted; call `ready` once /health answers. Raises PortTaken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Only for a socket that says it is TCP does asyncio turn off the delay of small packets.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))

@@ -1,5 +1,6 @@
 """What a route may ask for: one request, brought through the checks that every operation shares."""
 
+import asyncio
 import logging
 import math
 import re
@@ -7,7 +8,7 @@ import secrets
 import time
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar
@@ -17,6 +18,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from app import problems, wire
 from app.access_log import Trace
@@ -38,13 +40,17 @@ from app.errors import (
 )
 from app.gate import Gate
 from app.insz import contains_insz
+from app.moments import read_day
 from app.settings import Settings
 from app.strangers import Strangers
 from app.tokens import Caller, Verifier
 from app.visit import Visit, new_event_id
+from app.wire import GUID, PersonQuestion
 
 BODY_LIMIT = 64 * 1024
 DRAINED = 16 * 1024 * 1024  # what is read and dropped of a body that is too large
+BODY_SECONDS = 30  # that a body may take to arrive
+ISSUES = 20  # named in one problem; a body of nothing but faults is not echoed as a long list
 DECISIONS = 10  # how often a register that keeps moving is followed before giving up
 
 
@@ -61,7 +67,7 @@ ANY_METHOD: list[str] = []
 HEADER_LENGTH = 100
 
 _HEADER = re.compile(rf"[ -~]{{1,{HEADER_LENGTH}}}")
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_GUID = re.compile(GUID)
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 logger = logging.getLogger("protocolpoort")
@@ -139,7 +145,7 @@ def refuse_unknown(request: Request) -> None:
     """On a public resource: no query parameters, and JSON only."""
     if request.query_params:
         raise InputInvalid([Issue(IssueType.UNKNOWN_INPUT, "unknown query parameter", "query")])
-    if not _accepts_json(request.headers.get("accept")):
+    if not _accepts_json(request.headers.getlist("accept")):
         raise NotAcceptable
 
 
@@ -150,6 +156,9 @@ async def attend(request: Request, door: Door[Body], use_case: UseCase[Body]) ->
     visit = _begin(request, door, now)
     try:
         response = await _answer(request, desk, door, visit, use_case)
+    except ClientDisconnect:
+        # It never arrived whole; a record would let anybody fill the log with half requests.
+        return Response(status_code=400)
     except LogUnavailable as fault:
         response = problems.render(fault)  # there is no record to name
     except Fault as fault:
@@ -164,8 +173,9 @@ async def _answer(
     request: Request, desk: Desk, door: Door[Body], visit: Visit, use_case: UseCase[Body]
 ) -> Response:
     """The order of checks of api.md; raises a Fault only after its record."""
-    gate, now = desk.gate, visit.started_at
+    gate = desk.gate
     content = await read_content(request)
+    now = gate.clock()  # a body may have taken its time: what it asks is judged when it is whole
     try:
         caller = await desk.verifier.verify(_authorization(request), now)
     except Fault as fault:
@@ -185,13 +195,28 @@ async def _answer(
         recorded = await desk.strangers.note(visit, limited, now)
         return problems.render(limited, visit.event_id if recorded else None)
 
+    try:
+        arrival = _inspect(request, door, visit, caller, content, gate.settings, now)
+        visit = arrival.visit
+        return await _decide(gate, arrival, use_case)
+    except Fault:
+        raise
+    except Exception as error:  # noqa: BLE001 - recorded under the caller who asked
+        return await _broken(gate, visit, error)
+
+
+async def _decide(
+    gate: Gate, arrival: "Arrival[Body] | Turned", use_case: UseCase[Body]
+) -> Response:
+    """Decide and record, anew as long as the register moves in between."""
     for _ in range(DECISIONS):
+        # One snapshot decides and is recorded: another request may reload the register meanwhile.
+        decided = replace(gate)
         try:
-            arrival = _inspect(request, door, visit, caller, content, gate.settings)
             if isinstance(arrival, Turned):
-                await gate.refuse(arrival.visit, Trace(), arrival.fault)
+                await decided.refuse(arrival.visit, Trace(), arrival.fault)
             return Response(
-                await use_case(gate, arrival),
+                await use_case(decided, arrival),
                 media_type="application/json",
                 headers={"Cache-Control": "no-store"},
             )
@@ -207,13 +232,14 @@ def _inspect(
     caller: Caller,
     content: bytes | None,
     settings: Settings,
+    now: datetime,
 ) -> "Arrival[Body] | Turned":
     """Size, method, media types, syntax and headers, scope, sender: the first fault turns away."""
     if content is None:
         return Turned(visit, BodyTooLarge(BODY_LIMIT))
     if request.method != door.method:
         return Turned(visit, MethodNotAllowed(door.method))
-    if not _accepts_json(request.headers.get("accept")):
+    if not _accepts_json(request.headers.getlist("accept")):
         return Turned(visit, NotAcceptable())
     if door.body and not _is_json(request.headers.get("content-type")):
         return Turned(visit, MediaTypeUnsupported())
@@ -233,14 +259,15 @@ def _inspect(
     body, number_is_wrong = _body(content, door, issues, settings)
     if issues:
         kind = InszInvalid if number_is_wrong and len(issues) == 1 else InputInvalid
-        return Turned(visit, kind(issues))
-    visit = replace(visit, reference=getattr(body, "referte", None))
+        return Turned(visit, kind(issues[:ISSUES]))
+    if isinstance(body, PersonQuestion):  # a search value never stands in the log
+        visit = replace(visit, reference=body.referte)
 
     if door.scopes and not any(caller.has(scope) for scope in door.scopes):
         return Turned(visit, ScopeMissing(door.scopes))
     if visit.system not in (None, caller.organisation):
         return Turned(visit, SenderMismatch())
-    return Arrival(visit, caller, body, query, path, visit.started_at)
+    return Arrival(visit, caller, body, query, path, now)
 
 
 def _body(
@@ -290,7 +317,7 @@ def _query(request: Request, door: Door[Body], issues: list[Issue]) -> dict[str,
     days = {}
     for name in door.days:
         values = request.query_params.getlist(name)
-        day = wire.read_day(values[0]) if len(values) == 1 else None
+        day = read_day(values[0]) if len(values) == 1 else None
         if day:
             days[name] = day
         if values and not day:
@@ -311,15 +338,22 @@ def _issue(rule: str, location: str, name: str | None = None) -> Issue:
 
 
 async def read_content(request: Request) -> bytes | None:
-    """The body, or None when it is too large; what is too much is read away, not kept."""
+    """The body, or None when it is too large; what is too much is read away, not kept.
+
+    Raises ClientDisconnect when the client went away.
+    """
     content = bytearray()
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > DRAINED:
-            return None
-        if size <= BODY_LIMIT:
-            content += chunk
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > DRAINED:
+                    return None
+                if size <= BODY_LIMIT:
+                    content += chunk
+    except TimeoutError:
+        pass  # what came is judged as it is: half a body is no JSON
     return bytes(content) if size <= BODY_LIMIT else None
 
 
@@ -342,11 +376,11 @@ def _begin(request: Request, door: Door[Body], now: datetime) -> Visit:
     )
 
 
-def _accepts_json(accept: str | None) -> bool:
-    """Absent accepts all; a range with q=0 accepts nothing."""
-    if accept is None:
+def _accepts_json(accept: Sequence[str]) -> bool:
+    """Absent accepts all; a range with q=0 accepts nothing; several headers are one list."""
+    if not accept:
         return True
-    for item in accept.split(","):
+    for item in ",".join(accept).split(","):
         kind, *parameters = (part.strip().lower() for part in item.split(";"))
         refused = any(re.fullmatch(r"q=0(\.0{0,3})?", parameter) for parameter in parameters)
         if kind in ("*/*", "application/*", "application/json") and not refused:

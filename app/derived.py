@@ -4,13 +4,12 @@ Sources: the section Fields of the wire contract; for dates, the rule that a cer
 contract counts from its day on.
 """
 
-import calendar
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from app.fields import ContactField, DerivedField
+from app.moments import possible_days
 
 # The certificate of civic integration; KBI 02.00 writes AI023G.
 INTEGRATION_CERTIFICATES: frozenset[str] = frozenset({"AI023", "AI023G"})
@@ -18,7 +17,6 @@ INTEGRATION_CERTIFICATES: frozenset[str] = frozenset({"AI023", "AI023G"})
 COMPETENCE_CERTIFICATES: frozenset[str] = frozenset({"AEVC05"})
 
 _SOCIAL_ORIENTATION = "TO_OB_MO"
-_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 
 
 def derive(
@@ -110,21 +108,8 @@ def _age(part: Mapping[str, Any]) -> tuple[str, str]:
 
 def _by(text: str | None, on: date) -> bool:
     """True when the date, whatever day it stands for, is not after `on`."""
-    day = _last_day(text or "")
-    return day is not None and day <= on
-
-
-def _last_day(text: str) -> date | None:
-    """The last day that a possibly incomplete date (`1957-00-00`) can stand for, None for none."""
-    match = _DATE.fullmatch(text)
-    if not match:
-        return None
-    year, month, day = map(int, match.groups())
-    try:
-        month = month or 12
-        return date(year, month, day or calendar.monthrange(year, month)[1])
-    except ValueError:
-        return None
+    days = possible_days(text or "")
+    return days is not None and days[1] <= on
 
 
 _COMPUTED: Mapping[DerivedField, Callable[[Mapping[str, Any], date], Any]] = {

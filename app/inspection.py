@@ -1,12 +1,13 @@
 """The use cases that look at access itself: what an auditor finds, and what a caller may ask."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlmodel import Session
 
-from app import access_log, policy, population, wire
+from app import access_log, fields, policy, population, wire
 from app.access_log import RecordType, Search, Trace
 from app.errors import InputInvalid, Issue, IssueType, Reason, RecordUnknown, ScopeMissing
 from app.gate import Gate
@@ -18,7 +19,9 @@ from app.wire import AccessQuery
 
 AUDIT = "inb_audit_v1_G"
 AUDIT_OWN = "inb_audit_eigen_v1_G"
-LONGEST_PERIOD = 31  # days that may be asked without any other filter
+# Refusals that look the same on the wire (api.md, Errors).
+ALIKE = (Reason.POPULATION.value, Reason.CANCELLED.value, Reason.UNKNOWN_PERSON.value)
+LONGEST_PERIOD = timedelta(days=31)  # that may be asked without any other filter
 
 
 async def query_access(
@@ -36,7 +39,8 @@ async def query_access(
         await gate.refuse(visit, trace, ScopeMissing([AUDIT]))
     own = None if AUDIT in scopes else visit.organisation
     found = await gate.database.read(_search, query, gate.log.keys, own)
-    answer = wire.encode_access(found.records, more=found.more, size=found.size)
+    records = [(index, _shown(record, own=own)) for index, record in found.records]
+    answer = wire.encode_access(records, more=found.more, size=found.size)
     subject = query.insz.digits if query.insz else None
     trace = replace(trace, subject=subject, counts={"records": len(found.records)}, answer=answer)
     await gate.record(visit, trace)
@@ -50,11 +54,11 @@ async def read_access(gate: Gate, visit: Visit, scopes: Collection[str], event_i
     """
     trace = Trace(type=RecordType.LOG_READ)
     kept = await gate.database.read(access_log.find, event_id)
-    everything = AUDIT in scopes
-    if kept is None or not (everything or kept.record.get("organisation") == visit.organisation):
+    own = None if AUDIT in scopes else visit.organisation
+    if kept is None or own not in (None, kept.record.get("organisation")):
         await gate.refuse(visit, trace, RecordUnknown())
-    explanation = kept.detail if everything else None
-    answer = wire.encode_record(kept.index, kept.record, explanation)
+    explanation = kept.detail if own is None else None
+    answer = wire.encode_record(kept.index, _shown(kept.record, own=own), explanation)
     await gate.record(visit, replace(trace, counts={"records": 1}, answer=answer))
     return answer
 
@@ -73,6 +77,25 @@ async def my_access(gate: Gate, visit: Visit, day: date | None, now: datetime) -
     return answer
 
 
+def _shown(record: Mapping[str, Any], *, own: str | None) -> Mapping[str, Any]:
+    """To its own organisation a refused person is outside the population, whoever it was.
+
+    The refusal told the caller no more; the log must not tell it afterwards.
+    """
+    if own is None or record.get("reasonCode") not in ALIKE:
+        return record
+    return {**record, "reasonCode": Reason.POPULATION.value}
+
+
+def _reasons(asked: str | None, *, own: str | None) -> tuple[str, ...] | None:
+    """The reason codes that a filter means, in the same way."""
+    if asked is None:
+        return None
+    if own is None or asked not in ALIKE:
+        return (asked,)
+    return ALIKE if asked == Reason.POPULATION else ()
+
+
 def _standing(clause: Clause, day: date, *, production: bool) -> tuple[Reason | None, date | None]:
     """Why the clause opens nothing on `day` and from when it does; both None when it is open."""
     if closed := policy.out_of_time(clause, day, production=production):
@@ -88,9 +111,9 @@ def _too_wide(query: AccessQuery) -> Issue | None:
         return Issue(IssueType.INVALID_PERIOD, "`van` lies after `tot`", name="van")
     if query.filters:
         return None
-    if query.van and query.tot and (query.tot - query.van).days < LONGEST_PERIOD:
+    if query.van and query.tot and query.tot - query.van <= LONGEST_PERIOD:
         return None
-    rule = f"needs a filter, or a period `van` to `tot` of at most {LONGEST_PERIOD} days"
+    rule = f"needs a filter, or a period `van` to `tot` of at most {LONGEST_PERIOD.days} days"
     return Issue(IssueType.INVALID_INPUT, rule)
 
 
@@ -111,9 +134,9 @@ def _search(
         function_profile=query.functieprofiel,
         subjects=subjects,
         users=users,
-        field=query.veld,
+        fields=tuple(sorted(fields.leaves(query.veld))) if query.veld else (),
         outcome=query.uitkomst,
-        reason=query.reden,
+        reasons=_reasons(query.reden, own=own),
         reference=query.referte,
         event_id=query.toegangId.lower() if query.toegangId else None,
         since=query.van,

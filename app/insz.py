@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 _MONTHS = frozenset(raised + month for raised in (0, 20, 40, 60) for month in range(13))
 _SEPARATORS = str.maketrans("", "", " .-/")
+# By Unicode category: what a reader does not see at all, any space, any dash.
+_LOOKS_LIKE = {"Cf": "", "Zs": " ", "Pd": "-"}
 # The written form 90.72.25-014.78, with any of the separators or none in its places.
 _WRITTEN = re.compile(
     r"(?<![0-9])(?=([0-9]{2}[ ./-]?[0-9]{2}[ ./-]?[0-9]{2}[ ./-]?[0-9]{3}[ ./-]?[0-9]{2})(?![0-9]))"
@@ -46,9 +48,12 @@ def contains_insz(text: str) -> bool:
     """True when the text is or holds a valid number, written with or without separators.
 
     For references, headers and free text, where no national number may stand. Digits of any
-    script count, for a reader recognises them too.
+    script count, for a reader recognises them too, and invisible characters do not.
     """
-    plain = "".join(str(unicodedata.decimal(char, char)) for char in text)
+    plain = "".join(
+        _LOOKS_LIKE.get(unicodedata.category(char), str(unicodedata.decimal(char, char)))
+        for char in text
+    )
     candidates = [plain, *_WRITTEN.findall(plain)]
     return any(_is_valid(candidate.translate(_SEPARATORS)) for candidate in candidates)
 

@@ -69,24 +69,28 @@ def _import_answer(session: Session, file: Path, now: datetime, *, production: b
         return Skipped(file.name, f"no KBI answer: {invalid.reason}")
     except OSError as error:
         return Skipped(file.name, f"cannot be read: {type(error).__name__}")
+    # In the demo the moment of import: the public test answers are years old.
+    fetched_at = min(answer.made_at, now) if production else now
     if isinstance(answer, AnswerFault):
-        _mark(session, file, answer, now)
+        _mark(session, file, answer, fetched_at)
         return Skipped(file.name, f"{answer.code} {answer.diagnosis}")
     if production and answer.insz.is_test:
         return Skipped(file.name, "a test number, which production does not take")
-    fetched_at = min(answer.made_at, now) if production else now
     new = dossiers.store(session, answer.insz, answer.blocks, fetched_at, now)
     return Stored(file.name, new)
 
 
-def _mark(session: Session, file: Path, fault: AnswerFault, now: datetime) -> None:
+def _mark(session: Session, file: Path, fault: AnswerFault, at: datetime) -> None:
+    """30001 beside a stored dossier contradicts it; without one it is a plain answer."""
     try:
         insz = Insz(file.stem)
     except NotAnInsz:
         return
-    if fault.code == NO_DOSSIER and not dossiers.has_dossier(session, insz):
+    numbers = population.numbers_of(session, insz)
+    if fault.code == NO_DOSSIER and not dossiers.has_dossier(session, numbers):
+        dossiers.lift_fault(session, insz, at)
         return
-    dossiers.mark_fault(session, insz, fault.code, now)
+    dossiers.mark_fault(session, insz, fault.code, at)
 
 
 def import_lines(database: Database, lines: Iterable[str], *, production: bool) -> Iterator[Report]:
@@ -107,9 +111,10 @@ def _import_line(session: Session, number: int, line: str, *, production: bool) 
     try:
         facts = read_line(line)
     except InputInvalid as invalid:
-        rules = (f"{issue.name or 'the line'} {issue.detail}" for issue in invalid.issues)
+        rules = (f"{issue.name or ''} {issue.detail}".strip() for issue in invalid.issues)
         return Skipped(name, "; ".join(rules))
-    if production and facts.insz.is_test:
+    numbers = (facts.insz, *(facts.previous or ()))
+    if production and any(number.is_test for number in numbers):
         return Skipped(name, "a test number, which production does not take")
     population.store(session, facts)
     return Stored(name, new=True)

@@ -158,13 +158,20 @@ def _notices(parent: etree._Element | None) -> Iterator[Notice]:
     for exception in exceptions:
         notice = Notice(
             code=_text_of(exception, "Identificatie"),
-            origin=_text_of(exception, "Oorsprong"),
+            origin=_plain(_text_of(exception, "Oorsprong")),
             type=_text_of(exception, "Type"),
-            diagnosis=_text_of(exception, "Diagnose"),
+            diagnosis=_plain(_text_of(exception, "Diagnose")),
         )
+        if not re.fullmatch(r"[0-9]{1,10}", notice.code):
+            raise NotAnAnswer("Uitzondering/Identificatie: must be a number of at most 10 digits")
         if notice.type not in ("FOUT", "WAARSCHUWING", "INFORMATIE"):
             raise NotAnAnswer("Uitzondering/Type: not in the schema")
         yield notice
+
+
+def _plain(text: str) -> str:
+    """One line, shown to an operator: a national number in it is not."""
+    return "?" if contains_insz(text) else " ".join(text.split())
 
 
 def _optional(parent: etree._Element, name: str) -> etree._Element | None:

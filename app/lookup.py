@@ -63,9 +63,15 @@ async def look_up(gate: Gate, visit: Visit, question: DossierQuestion, now: date
     if found is None:
         await gate.refuse(visit, trace, DossierUnknown())
 
-    replaced = question.insz.digits != admission.numbers[0]
     answer = wire.encode_dossier(
-        visit, question, decision.clause, found.document, found.fetched_at, now, replaced=replaced
+        visit,
+        question,
+        decision.clause,
+        found.document,
+        fetched_at=found.fetched_at,
+        now=now,
+        keep_until=gate.register.keep_until(decision.clause, today),
+        replaced=question.insz.digits != admission.numbers[0],
     )
     delivered = fields.present(found.document, decision.fields)
     await gate.record(visit, replace(trace, delivered=delivered, answer=answer))

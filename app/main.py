@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import __version__, fields, problems, protocols
@@ -76,7 +77,12 @@ def create_app(
         openapi_url=None,  # the contract is written by hand and served by `doc`
         redirect_slashes=False,
         lifespan=lifespan,
-        exception_handlers={HTTPException: _unmatched, Fault: _told, Exception: _unexpected},
+        exception_handlers={
+            HTTPException: _unmatched,
+            Fault: _told,
+            SQLAlchemyError: _no_database,
+            Exception: _unexpected,
+        },
     )
     app.state.desk = desk
     app.include_router(doc.router)
@@ -84,6 +90,7 @@ def create_app(
     for router in (health, dossiers, adviezen, mijn_toegang, protocollen, toegangen):
         app.include_router(router.router, prefix=BASE)
     if not settings.production:
+        app.state.demo_issuer = DemoIssuer.load_or_create(DEMO_ISSUER_KEY, settings.mode)
         app.include_router(dev.router)
     return app
 
@@ -91,6 +98,7 @@ def create_app(
 def _desk(settings: Settings, clock: Callable[[], datetime]) -> Desk:
     database = Database(settings.database_url)
     if not is_current(database):
+        database.dispose()
         raise NotReady("the database is not up to date: run `protocolpoort db upgrade`")
     if settings.month_keys is None:
         raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
@@ -140,6 +148,11 @@ async def _told(_request: Request, fault: Exception) -> Response:
     """A fault on a resource that is never recorded."""
     assert isinstance(fault, Fault)  # noqa: S101 - registered for this class alone
     return problems.render(fault)
+
+
+async def _no_database(_request: Request, _error: Exception) -> Response:
+    """The database is away, on a resource that is never recorded."""
+    return problems.render(LogUnavailable())
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:

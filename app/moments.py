@@ -1,8 +1,11 @@
 """Days are Brussels days, moments are UTC: the two ways this service speaks of time. Pure."""
 
+import re
+from calendar import monthrange
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 BRUSSELS = ZoneInfo("Europe/Brussels")
 
 
@@ -14,3 +17,24 @@ def brussels_date(moment: datetime) -> date:
 def rfc3339(moment: datetime) -> str:
     """UTC with milliseconds and Z, as in `2026-11-21T09:30:00.125Z`."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+
+
+def read_day(text: str) -> date | None:
+    """A date that exists, written as `2026-01-31`, or None; other ISO 8601 forms are none."""
+    days = possible_days(text)
+    return days[0] if days and days[0] == days[1] and not text.endswith("-00") else None
+
+
+def possible_days(text: str) -> tuple[date, date] | None:
+    """The first and last day that a date can stand for: `1957-00-00` is a whole year."""
+    match = _DAY.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day = (int(group) for group in match.groups())
+    try:
+        if month and day:
+            return date(year, month, day), date(year, month, day)
+        last_month = month or 12
+        return date(year, month or 1, 1), date(year, last_month, monthrange(year, last_month)[1])
+    except ValueError:
+        return None

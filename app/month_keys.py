@@ -6,7 +6,6 @@ Destroying the key of a month unlinks its records from the persons and leaves th
 import base64
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from app.secret_files import write_once
 
 KEY_BYTES = 32
 
@@ -73,11 +74,10 @@ class MonthKeys:
 
     def create(self, now: datetime, months: int) -> list[str]:
         """Make the missing keys of this month and the following; return their months."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         made = []
         for moment in _months(now, months):
             path = self._path(moment)
-            if not path.exists() and _write_key(path):
+            if not path.exists() and write_once(path, _new_key()):
                 made.append(path.stem)
         return made
 
@@ -108,17 +108,5 @@ def _read_key(path: Path) -> MonthKey:
         raise MonthKeyMissing(f"{path.name} is not a month key") from None
 
 
-def _write_key(path: Path) -> bool:
-    """Write whole or not at all; of two processes one wins and the other keeps its file."""
-    draft = path.with_suffix(f".{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_bytes(KEY_BYTES).hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return False
-    finally:
-        draft.unlink()
-    return True
+def _new_key() -> bytes:
+    return f"{secrets.token_bytes(KEY_BYTES).hex()}\n".encode()

@@ -13,16 +13,16 @@ Limits. The wooncode flags are never read, nor is level B1 (2, 11° against 34/5
 enough. The ordinance of Brussels (11 May 2017) is not evaluated.
 """
 
-import re
 from calendar import isleap, monthrange
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import MAXYEAR, date
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from app.derived import COMPETENCE_CERTIFICATES, INTEGRATION_CERTIFICATES
+from app.moments import possible_days
 
 RULE_SET_ID = "inburgeringsplicht"
 RULE_SET_VERSION = "1.0"
@@ -588,22 +588,27 @@ def advise(facts: Facts, on: date, profile: Profile) -> Advice:
 
 
 def read_facts(
-    blocks: Mapping[str, Any] | None,
+    dossiers: Sequence[Mapping[str, Any]],
     target_groups: Sequence[Mapping[str, Any]],
     *,
     fault: bool = False,
 ) -> Facts:
-    """Read the stored blocks; None is no dossier. Never raises on what stands in them.
+    """Read the stored blocks of every dossier of a person. Never raises on what stands in them.
 
-    `target_groups` are all stored Doelgroep blocks in the order in which they were learned; the
-    one among `blocks` is not read. `fault` is the mark that the last answer was a source fault.
+    `dossiers`: the one under the current number first, then those under replaced numbers, for what
+    was done under those counts (advice.md); none is no dossier. `target_groups` are all stored
+    Doelgroep blocks, oldest first; those among `dossiers` are not read. `fault` is the mark that
+    the last answer was a source fault.
     """
-    if blocks is None:
+    if not dossiers:
         return Facts(fault=fault)
-    documents = _items(blocks.get("behaaldeAttesten"))
-    contracts = _items(blocks.get("contracten"))
-    trajectories = [each for each in _items(blocks.get("trajecten")) if _is_integration(each)]
-    born = _day(_part(blocks, "personalia").get("geboortedatum"))
+    documents = _joined(dossiers, "behaaldeAttesten")
+    contracts = _joined(dossiers, "contracten")
+    trajectories = [each for each in _joined(dossiers, "trajecten") if _is_integration(each)]
+    # A breach that was put right under the current number is not open under an older one.
+    known_breaches = [blocks for blocks in dossiers if "inbreuken" in blocks][:1]
+    personal = next((_part(each, "personalia") for each in dossiers if "personalia" in each), {})
+    born = _day(personal.get("geboortedatum"))
     return Facts(
         fault=fault,
         dossier=True,
@@ -611,13 +616,13 @@ def read_facts(
         target_groups=_history(target_groups),
         certificates=_signed(documents, INTEGRATION_CERTIFICATES),
         competences=_signed(documents, COMPETENCE_CERTIFICATES),
-        registrations=_days([_part(blocks, "aanmelding")], "datumAanmelding"),
+        registrations=_days([_part(each, "aanmelding") for each in dossiers], "datumAanmelding"),
         contracts=_days(contracts, "datumRegistratie"),
         suspensions=tuple(
             period for each in contracts for period in _periods(each.get("opschortingen"))
         ),
-        registration_postponements=_periods(blocks.get("uitstellenVanAanmelding")),
-        signing_postponements=_periods(blocks.get("uitstellenVanOndertekening")),
+        registration_postponements=_periods(_joined(dossiers, "uitstellenVanAanmelding")),
+        signing_postponements=_periods(_joined(dossiers, "uitstellenVanOndertekening")),
         decisions=tuple(
             Coded(_text(decision.get("code")), day)
             for decision in (_part(each, "besluit") for each in trajectories)
@@ -630,42 +635,18 @@ def read_facts(
         ),
         breaches=tuple(
             Breach(day, _day(_part(each, "rechtzettingsFormulier").get("datumOndertekening")))
-            for each in _items(blocks.get("inbreuken"))
+            for each in _joined(known_breaches, "inbreuken")
             for day in _days([each], "datumVaststelling")
         ),
     )
 
 
-def combine(dossiers: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """One set of blocks from the dossiers under every number of a person, the current one first.
-
-    What a person did under a replaced number counts (advice.md): lists are joined, the earliest
-    registration stands, and of any other block the first dossier that has it. None is no dossier.
-    """
-    if not dossiers:
-        return None
-    combined: dict[str, Any] = {}
-    for blocks in dossiers:
-        for name, value in blocks.items():
-            known = combined.setdefault(name, value)
-            if known is not value and isinstance(known, list) and isinstance(value, list):
-                combined[name] = [*known, *value]
-    registered = [blocks for blocks in dossiers if "aanmelding" in blocks]
-    if registered:
-        combined["aanmelding"] = min(registered, key=_registered_on)["aanmelding"]
-    return combined
-
-
-def _registered_on(blocks: Mapping[str, Any]) -> str:
-    """The text of the date, which compares as a date; one without a date comes last."""
-    return _text(_part(blocks, "aanmelding").get("datumAanmelding")) or "9999"
-
-
 def _history(blocks: Sequence[Mapping[str, Any]]) -> tuple[TargetGroup, ...]:
     """A period replaces the one with the same begin that was learned before it.
 
-    One without a readable begin has nothing to be recognised by: whatever is learned next
-    corrects it, and until then nobody can say what holds.
+    The source knows one target group at a time, so an open period ends where the next begins
+    (docs/adr/0007). One without a readable begin has nothing to be recognised by: whatever is
+    learned next corrects it, and until then nobody can say what holds.
     """
     groups: dict[Day, TargetGroup] = {}
     for block in blocks:
@@ -677,7 +658,17 @@ def _history(blocks: Sequence[Mapping[str, Any]]) -> tuple[TargetGroup, ...]:
         )
         groups.pop(UNREADABLE, None)
         groups[group.period.begin] = group
-    return tuple(groups.values())
+    return tuple(_closed(group, groups) for group in groups.values())
+
+
+def _closed(group: TargetGroup, begins: Iterable[Day]) -> TargetGroup:
+    """An open period ends on the day before the first begin that certainly lies after its own."""
+    later = [begin for begin in begins if begin.earliest > group.period.begin.latest]
+    if group.period.end or not later:
+        return group
+    end = min(later, key=lambda begin: begin.earliest)
+    before = Day(_days_after(end.earliest, -1), _days_after(end.latest, -1))
+    return replace(group, period=Period(group.period.begin, before))
 
 
 def _is_integration(trajectory: Mapping[str, Any]) -> bool:
@@ -730,18 +721,8 @@ def _day(value: Any) -> Day | None:
     """None when absent; `yyyy-00-00` and `yyyy-mm-00` are the whole year or month."""
     if value is None:
         return None
-    match = re.fullmatch(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", value if _text(value) else "")
-    if match is None:
-        return UNREADABLE
-    year, month, day = (int(group) for group in match.groups())
-    last_month = month or 12
-    try:
-        if month and day:
-            return Day(date(year, month, day), date(year, month, day))
-        last_day = monthrange(year, last_month)[1]
-        return Day(date(year, month or 1, 1), date(year, last_month, last_day))
-    except ValueError:
-        return UNREADABLE
+    days = possible_days(value) if isinstance(value, str) else None
+    return Day(*days) if days else UNREADABLE
 
 
 def _birthday(born: date, age: int) -> date:
@@ -761,6 +742,10 @@ def _months_after(day: date, months: int) -> date:
 
 def _days_after(day: date, days: int) -> date:
     return date.fromordinal(min(day.toordinal() + days, date.max.toordinal()))
+
+
+def _joined(dossiers: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
+    return [each for blocks in dossiers for each in _items(blocks.get(name))]
 
 
 def _items(value: Any) -> list[Mapping[str, Any]]:

@@ -100,7 +100,6 @@ class Refused:
     reason: Reason
     fields: tuple[str, ...] = ()  # what was asked outside the grant, sorted
     on: date | None = None  # the first or last day, where time refuses
-    clause: Clause | None = None
 
 
 def decide(
@@ -115,14 +114,14 @@ def decide(
     if closed := out_of_time(clause, today, production=production):
         return closed
     if question.operation not in clause.operations:
-        return Refused(Reason.OPERATION, clause=clause)
+        return Refused(Reason.OPERATION)
     if not _profile_admitted(clause, question.function_profile, production=production):
-        return Refused(Reason.FUNCTION_PROFILE, clause=clause)
+        return Refused(Reason.FUNCTION_PROFILE)
     asked = {id_: fields.leaves(id_) for id_ in question.fields or ()}
     if outside := sorted(id_ for id_, leaves in asked.items() if not leaves <= clause.fields):
-        return Refused(Reason.FIELD, fields=tuple(outside), clause=clause)
+        return Refused(Reason.FIELD, fields=tuple(outside))
     if not _test_date_admitted(clause, question.test_date, today):
-        return Refused(Reason.INVALID_DATE, on=clause.legal_ground.first, clause=clause)
+        return Refused(Reason.INVALID_DATE, on=clause.legal_ground.first)
     if question.fields is None:
         return Granted(clause, clause.fields)
     return Granted(clause, frozenset[str]().union(*asked.values()))
@@ -132,17 +131,17 @@ def out_of_time(clause: Clause, today: date, *, production: bool) -> Refused | N
     """Validity first, then suspension, then the legal ground (art. 12 of all five protocols)."""
     valid, ground = clause.valid, clause.legal_ground
     if valid.first and today < valid.first:
-        return Refused(Reason.NOT_YET_VALID, on=valid.first, clause=clause)
+        return Refused(Reason.NOT_YET_VALID, on=valid.first)
     if valid.last and today > valid.last:
-        return Refused(Reason.EXPIRED, on=valid.last, clause=clause)
+        return Refused(Reason.EXPIRED, on=valid.last)
     if clause.suspended_since:
-        return Refused(Reason.SUSPENDED, on=clause.suspended_since, clause=clause)
+        return Refused(Reason.SUSPENDED, on=clause.suspended_since)
     if ground.first and today < ground.first:
-        return Refused(Reason.NOT_YET_VALID, on=ground.first, clause=clause)
+        return Refused(Reason.NOT_YET_VALID, on=ground.first)
     if ground.last and today > ground.last:
-        return Refused(Reason.LEGAL_GROUND_ENDED, on=ground.last, clause=clause)
+        return Refused(Reason.LEGAL_GROUND_ENDED, on=ground.last)
     if production and not clause.legal_ground_settled:
-        return Refused(Reason.LEGAL_GROUND_ENDED, clause=clause)
+        return Refused(Reason.LEGAL_GROUND_ENDED)
     return None
 
 

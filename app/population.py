@@ -41,22 +41,24 @@ def admit(
     person = session.get(Person, current)
     older = _older_numbers(session, current)
     fact = _proof(session, population, current, today, now)
+    if person is not None and person.cancelled_on is not None:
+        return Reason.CANCELLED
     if population.kind is PopulationKind.ANY:
         return Admitted((current, *older), "any")
     if person is None:
         return Reason.UNKNOWN_PERSON
-    if person.cancelled_on is not None:
-        return Reason.CANCELLED
     if fact is None:
         return Reason.POPULATION
     return Admitted((current, *older), fact)
 
 
 def _current_number(session: Session, insz: Insz) -> str:
-    replaced = session.exec(
-        select(ReplacedNumber.current).where(ReplacedNumber.old == insz.digits)
-    ).first()
-    return replaced or insz.digits
+    """The number in use now, however often it was replaced; itself when it never was."""
+    step = select(ReplacedNumber.old, ReplacedNumber.current)
+    steps = step.where(ReplacedNumber.old == insz.digits).cte("steps", recursive=True)
+    steps = steps.union(step.join(steps, col(ReplacedNumber.old) == steps.c.current))
+    replaced = select(ReplacedNumber.old).where(ReplacedNumber.old == steps.c.current).exists()
+    return session.exec(select(steps.c.current).where(~replaced)).first() or insz.digits
 
 
 def _proof(
@@ -177,6 +179,10 @@ def numbers_of(session: Session, insz: Insz) -> tuple[str, ...]:
 
 
 def _older_numbers(session: Session, current: str) -> Sequence[str]:
+    """The numbers that led to this one, and those that led to them."""
+    older = select(ReplacedNumber.old)
+    found = older.where(ReplacedNumber.current == current).cte("found", recursive=True)
+    found = found.union(older.join(found, col(ReplacedNumber.current) == found.c.old))
     return session.exec(
-        select(ReplacedNumber.old).where(ReplacedNumber.current == current).order_by("old")
+        select(found.c.old).where(found.c.old != current).order_by(found.c.old)
     ).all()

@@ -77,6 +77,13 @@ class Register:
         """The purpose when some protocol names it: an unknown name never enters the log."""
         return purpose if purpose in self._purposes else None
 
+    def keep_until(self, clause: Clause, delivered: date) -> date | None:
+        """Until when the receiver may keep what is delivered, where that is a date."""
+        for entry in self._entries:
+            if (entry.document.id, entry.document.version) == (clause.protocol, clause.version):
+                return agreement.keep_until(entry.document, clause.purpose, delivered)
+        return None
+
     def document(self, protocol: str) -> Document | None:
         """The newest version of this protocol that is no draft."""
         versions = [entry.document for entry in self._entries if entry.document.id == protocol]
@@ -235,6 +242,7 @@ def _load_document(
             f"{path}: version {document.version} of {document.id} is in force with another "
             "content; a change needs a new version"
         )
+    known = versions_of(session, document.id)
     row = row or SharingProtocol(
         protocol=document.id,
         version=document.version,
@@ -242,6 +250,9 @@ def _load_document(
         document={},
         draft=True,
         loaded_at=now,
+        # A suspension is of the protocol: a new version does not lift it.
+        suspended_since=known[-1].suspended_since if known else None,
+        suspension_reason=known[-1].suspension_reason if known else None,
     )
     row.hash = hash_
     row.document = agreement.as_data(document)

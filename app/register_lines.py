@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app import wire
 from app.insz import Insz
 from app.wire import Day, Instant, Name, Person, Strict
+
+Nis = Annotated[str, Field(pattern=r"^[0-9]{5}$")]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -73,7 +75,7 @@ class _Days(Strict):
 
 
 class _Residence(_Days):
-    nis: Name
+    nis: Nis
 
 
 class _Membership(_Days):
@@ -82,12 +84,12 @@ class _Membership(_Days):
 
 class _Participation(_Days):
     project: Name
-    gemeente: Name
+    gemeente: Nis
 
 
 class _Consent(Strict):
     project: Name
-    gemeente: Name
+    gemeente: Nis
     gegeven: Instant
     ingetrokken: Instant | None = None
 

@@ -6,8 +6,6 @@ from enum import StrEnum
 from pathlib import Path
 
 PREFIX = "PROTOCOLPOORT_"
-DEMO_LOG_ORIGIN = "protocolpoort.demo/log"
-DEMO_LOG_KEY = Path("var/log.key")
 
 
 class Mode(StrEnum):
@@ -29,10 +27,7 @@ class Settings:
     database_url: str = "sqlite:///var/protocolpoort.db"
     protocols: Path = Path("protocols")
     issuers: Path | None = None
-    log_origin: str | None = None
-    log_key_file: Path | None = None
     month_keys: Path | None = None
-    max_data_age: int = 35  # days
     rate_limit: int = 0  # requests a minute for each client in each process; 0 is none
 
     @property
@@ -55,10 +50,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         database_url=_database_url(values.get("DATABASE_URL", Settings.database_url)),
         protocols=Path(values.get("PROTOCOLS", Settings.protocols)),
         issuers=_path(values.get("ISSUERS")),
-        log_origin=values.get("LOG_ORIGIN", DEMO_LOG_ORIGIN if demo else None),
-        log_key_file=_path(values.get("LOG_KEY_FILE")) or (DEMO_LOG_KEY if demo else None),
         month_keys=_path(values.get("MONTH_KEYS")) or (Path("var/month-keys") if demo else None),
-        max_data_age=_number("MAX_DATA_AGE", values, Settings.max_data_age),
         rate_limit=_number("RATE_LIMIT", values, Settings.rate_limit),
     )
 
@@ -75,6 +67,8 @@ def _database_url(text: str) -> str:
     for scheme in ("postgresql://", "postgres://"):
         if text.startswith(scheme):
             return "postgresql+psycopg://" + text.removeprefix(scheme)
+    if text in ("sqlite:///", "sqlite:///:memory:"):
+        raise SettingInvalid(f"{PREFIX}DATABASE_URL must name a file: memory keeps no evidence")
     if text.startswith(("sqlite:///", "postgresql+psycopg://")):
         return text
     raise SettingInvalid(f"{PREFIX}DATABASE_URL must start with sqlite:/// or postgresql://")

@@ -36,8 +36,8 @@ class Strangers:
     async def summarise(self, now: datetime, *, closing: bool = False) -> None:
         """When the minute is over, or at the end: one record for each reason that was counted."""
         minute = now.replace(second=0, microsecond=0)
-        if minute == self._minute and not closing:
-            return
+        if self._minute and minute <= self._minute and not closing:
+            return  # an older request that ends later opens no new allowance
         self._minute, self._recorded = minute, 0
         for reason in [*self._counted]:
             count = self._counted.pop(reason, 0)  # another request may just be writing it

@@ -3,9 +3,7 @@
 import asyncio
 import base64
 import hashlib
-import json
 import logging
-import os
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +20,10 @@ from jose import jwk, jwt  # type: ignore[import-untyped]
 from jose.backends.base import Key  # type: ignore[import-untyped]
 from jose.exceptions import JOSEError  # type: ignore[import-untyped]
 
-from app.canonical import canonical_json
+from app.canonical import canonical_json, strict_json
 from app.errors import KeysUnavailable, TokenExpired, TokenInvalid, TokenMissing
 from app.insz import contains_insz
+from app.secret_files import write_once
 from app.settings import Mode
 
 API_AUDIENCE = "https://protocolpoort.example/inburgering/v1"
@@ -307,21 +306,10 @@ def _encode(data: bytes) -> str:
 
 def _strict_json(text: str) -> dict[str, Any]:
     """One JSON object without duplicate members, NaN or Infinity; else ValueError."""
-    value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    value = strict_json(text)
     if not isinstance(value, dict):
         raise ValueError("not an object")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("an object names a member twice")
-    return members
-
-
-def _refuse_constant(_: str) -> None:
-    raise ValueError("NaN and Infinity are not JSON")
 
 
 def _header(profile: IssuerProfile, header: Mapping[str, Any]) -> tuple[str, str]:
@@ -645,7 +633,7 @@ class DemoIssuer:
         if mode is not Mode.DEMO:
             raise IssuersInvalid("the demo issuer exists in demo mode only")
         if not path.exists():
-            _write_once(path, canonical_json(_new_private_key()))
+            write_once(path, canonical_json(_new_private_key()))
         try:
             return cls(_strict_json(path.read_text(encoding="utf-8")))
         except (ValueError, LookupError, JOSEError):
@@ -685,19 +673,3 @@ def _new_private_key() -> Jwk:
     # RFC 7638: the thumbprint of the public members is the kid.
     public = {name: private[name] for name in ("crv", "kty", "x", "y")}
     return {**private, "kid": _encode(hashlib.sha256(canonical_json(public)).digest())}
-
-
-def _write_once(path: Path, data: bytes) -> None:
-    """Put a private file in place whole; whoever was first wins, and all read that one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink(missing_ok=True)

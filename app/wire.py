@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
@@ -13,20 +13,22 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from app import fields
+from app.canonical import DuplicateName, strict_json
 from app.errors import InputInvalid, InszInvalid, Issue, IssueType, Outcome, Reason
 from app.insz import Insz, NotAnInsz, contains_insz
-from app.moments import rfc3339
+from app.moments import read_day, rfc3339
 from app.obligation import REASONS, RULE_SET_ID, RULE_SET_VERSION, Advice, Profile
 from app.policy import SERVED, Clause
 from app.visit import Visit
 
-# MAGDA 30004: the number that was asked has been replaced; the new one is not told.
+# MAGDA 30004: the number that was asked has been replaced.
 REPLACED_NUMBER = {
     "identificatie": "30004",
     "oorsprong": "MAGDA",
@@ -37,8 +39,8 @@ REPLACED_NUMBER = {
 Body = TypeVar("Body", bound=BaseModel)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+BASE = "/inburgering/v1"
+GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
@@ -53,16 +55,6 @@ def _insz(value: object) -> Insz:
         raise PydanticCustomError("insz", "is not a valid national number") from None
 
 
-def read_day(text: str) -> date | None:
-    """A date in the one form of the contract, or None."""
-    if not _DATE.fullmatch(text):
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
 def _date(value: object) -> date:
     day = read_day(value) if isinstance(value, str) else None
     if day is None:
@@ -74,8 +66,8 @@ def _moment(value: object) -> datetime:
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         raise PydanticCustomError("rule", "must be an RFC 3339 moment with a zone")
     try:
-        return datetime.fromisoformat(value.upper())
-    except ValueError:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and last day have no UTC in every zone
         raise PydanticCustomError("rule", "must be a moment that exists") from None
 
 
@@ -120,19 +112,28 @@ Day = Annotated[date, BeforeValidator(_date)]
 Instant = Annotated[datetime, BeforeValidator(_moment)]
 Reference = Annotated[str, Field(min_length=1, max_length=36), AfterValidator(plain)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(plain)]
-Guid = Annotated[str, Field(pattern=_GUID)]
+Note = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(plain)]
+Guid = Annotated[str, Field(pattern=GUID)]
 FieldId = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class DossierQuestion(_Question):
-    """`queryDossier`."""
+_NOTE: TypeAdapter[str] = TypeAdapter(Note)
+
+
+class PersonQuestion(_Question):
+    """What every question about one person holds; `referte` is the caller's own."""
 
     insz: Person
     doeleinde: Name
+    referte: Reference
+
+
+class DossierQuestion(PersonQuestion):
+    """`queryDossier`."""
+
     velden: Annotated[list[FieldId], Field(min_length=1), AfterValidator(_known_fields)] | None = (
         None
     )
-    referte: Reference
 
     @property
     def fields(self) -> tuple[str, ...] | None:
@@ -140,13 +141,10 @@ class DossierQuestion(_Question):
         return tuple(self.velden) if self.velden else None
 
 
-class AdviceQuestion(_Question):
+class AdviceQuestion(PersonQuestion):
     """`queryAdvies`."""
 
-    insz: Person
-    doeleinde: Name
     toetsdatum: Day
-    referte: Reference
 
 
 class AccessQuery(_Question):
@@ -165,7 +163,7 @@ class AccessQuery(_Question):
     toegangId: Guid | None = None  # noqa: N815 - the name on the wire
     van: Instant | None = None
     tot: Instant | None = None
-    aanleiding: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(plain)]
+    aanleiding: Note
     pageSize: Annotated[int, Field(ge=1, le=400)] = 50  # noqa: N815 - the name on the wire
     cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
 
@@ -173,6 +171,15 @@ class AccessQuery(_Question):
     def filters(self) -> set[str]:
         """The filters in use other than the period."""
         return self.model_fields_set - {"van", "tot", "aanleiding", "pageSize", "cursor"}
+
+
+def read_note(text: str) -> str:
+    """A reason that will stand in the log; raises InputInvalid with the rule that it breaks."""
+    try:
+        return _NOTE.validate_python(text)
+    except ValidationError as error:
+        [fault] = error.errors(include_url=False, include_input=False)
+        raise InputInvalid([_issue(fault)]) from None
 
 
 def parse(content: bytes, body: type[Body]) -> Body:
@@ -189,12 +196,10 @@ def parse(content: bytes, body: type[Body]) -> Body:
 def read_json(content: bytes) -> Any:
     """Strict JSON: UTF-8, no duplicate keys, no NaN, bounded depth."""
     try:
-        value = json.loads(
-            content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
+        value = strict_json(content.decode("utf-8"))
         # A lone surrogate is JSON and no text: it could be neither recorded nor answered.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except _DuplicateKey:
+    except DuplicateName:
         raise InputInvalid(
             [Issue(IssueType.SCHEMA_VIOLATION, "a property stands twice in one object")]
         ) from None
@@ -203,21 +208,6 @@ def read_json(content: bytes) -> Any:
             [Issue(IssueType.SCHEMA_VIOLATION, "the body is not valid JSON")]
         ) from None
     return value
-
-
-class _DuplicateKey(ValueError):
-    pass
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise _DuplicateKey
-    return result
-
-
-def _no_constant(_name: str) -> Any:
-    raise ValueError("no JSON constant")
 
 
 def _issue(fault: Any) -> Issue:
@@ -267,17 +257,15 @@ def _path(place: list[str | int]) -> str:
     return text
 
 
-BASE = "/inburgering/v1"
-
-
 def encode_dossier(
     visit: Visit,
     question: DossierQuestion,
     clause: Clause,
     document: Mapping[str, Any],
+    *,
     fetched_at: datetime,
     now: datetime,
-    *,
+    keep_until: date | None,
     replaced: bool,
 ) -> bytes:
     """The answer of `queryDossier`; `document` holds nothing but granted leaves."""
@@ -287,6 +275,7 @@ def encode_dossier(
             "referte": question.referte,
             "opgevraagdOp": rfc3339(now),
             "gegevensVan": rfc3339(fetched_at),
+            **({"bewarenTot": keep_until.isoformat()} if keep_until else {}),
             "protocol": {
                 "id": clause.protocol,
                 "versie": clause.version,

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_plus
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -19,7 +19,10 @@ DEMO_SECRET = "demo"  # noqa: S105 - what the demo is opened with, published in 
 async def issue_token(request: Request) -> Response:
     """OAuth 2.0 client credentials (RFC 6749, 4.4); `client_id` is a demo organisation."""
     content = await read_content(request)
-    form = parse_qs((content or b"").decode("utf-8", "replace"), max_num_fields=10)
+    try:
+        form = parse_qs((content or b"").decode("utf-8", "replace"), max_num_fields=10)
+    except ValueError:
+        return _json({"error": "invalid_request"}, 400)
     client, secret = _credentials(request, form)
     if form.get("grant_type") != ["client_credentials"]:
         return _json({"error": "unsupported_grant_type"}, 400)
@@ -48,7 +51,7 @@ def _credentials(request: Request, form: dict[str, list[str]]) -> tuple[str, str
             client, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return "", ""
-        return client, secret
+        return unquote_plus(client), unquote_plus(secret)
     return form.get("client_id", [""])[0], form.get("client_secret", [""])[0]
 
 

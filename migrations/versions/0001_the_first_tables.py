@@ -257,6 +257,20 @@ def guards(dialect: str) -> Iterator[str]:
         yield from make(table, "delete", allowed)
     yield from make("log_head", "update", "NEW.size >= OLD.size AND NEW.minimum >= OLD.minimum")
     yield from make("log_head", "delete", "1 = 0")
+    if dialect == "sqlite":
+        # REPLACE deletes what is in its way and fires no DELETE trigger.
+        yield from make(
+            "access_record",
+            "insert",
+            "NOT EXISTS (SELECT 1 FROM access_record"
+            " WHERE log_index = NEW.log_index OR event_id = NEW.event_id)",
+        )
+        yield from make(
+            "access_detail",
+            "insert",
+            "NOT EXISTS (SELECT 1 FROM access_detail WHERE event_id = NEW.event_id)",
+        )
+        yield from make("log_head", "insert", "1 = 0")
     if dialect == "postgresql":
         for table in (*below_minimum, "log_head"):
             yield (

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from app import tokens
 from app.errors import KeysUnavailable, TokenExpired, TokenInvalid, TokenMissing, Unauthenticated
+from app.secret_files import write_once
 from app.settings import Mode
 from app.tokens import Caller, DemoIssuer, IssuerProfile, IssuersInvalid, Verifier, read_issuers
 
@@ -1041,7 +1042,7 @@ def test_leaves_the_demo_key_of_another_process_in_place(tmp_path: Path) -> None
     path = tmp_path / "demo-issuer.json"
     path.write_bytes(b"first")
 
-    tokens._write_once(path, b"second")
+    assert not write_once(path, b"second")
 
     assert path.read_bytes() == b"first"
     assert [file.name for file in tmp_path.iterdir()] == [path.name]

@@ -507,7 +507,7 @@ BAD_YAML = [
     ("a: \ud800\n", "document", "is no readable YAML"),
     (f"a: {'9' * 5000}\n", "document", "is no readable YAML"),
     ("a: " + "[" * 50_000, "line 1", "maximum depth of data structure exceeded"),
-    ("a: " + "x" * agreement.MAX_BYTES, "document", "is larger than 1000000 bytes"),
+    ("a: " + "x" * agreement.MAX_BYTES, "document", "is larger than 200000 bytes"),
 ]
 
 
@@ -762,3 +762,9 @@ def test_says_until_when_the_receiver_keeps_the_data_where_that_is_a_date(
     kept = document(doeleinden__0__bewaring={"tekst": "5 jaar.", **retention})
 
     assert agreement.keep_until(kept, "beleid", delivered) == until
+
+
+def test_refuses_a_number_that_no_text_can_hold() -> None:
+    [fault] = lines(f"opzegtermijnMaanden: 0o{'7' * 9000}")
+
+    assert (fault.place, fault.rule) == ("document", "holds a number out of reach")

@@ -26,7 +26,9 @@ PERSONS = list(demo_persons())
 
 def judge(person: DemoPerson, profile: Profile) -> Advice:
     groups = [person.blocks["doelgroep"]] if person.blocks and "doelgroep" in person.blocks else []
-    facts = read_facts(person.blocks, groups, fault=person.fault is not None)
+    facts = read_facts(
+        [person.blocks] if person.blocks else [], groups, fault=person.fault is not None
+    )
     return advise(facts, DEMO_DATE, profile)
 
 

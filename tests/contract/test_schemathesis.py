@@ -1,0 +1,148 @@
+"""The live service under requests that nobody wrote: none breaks it, or breaks the contract."""
+
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import schemathesis
+import uvicorn
+from promises import CONTRACT, promise_at
+from service import (
+    ADVICE,
+    AUDIT,
+    AUDITOR,
+    CITY,
+    DOSSIER,
+    FUND,
+    Service,
+    add_person,
+    make_service,
+)
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.demo_persons import demo_persons
+from app.wire import BASE
+
+CALLERS = {
+    "queryDossier": (CITY, DOSSIER),
+    "queryAdvies": (FUND, ADVICE),
+    "getMijnToegang": (CITY, DOSSIER),
+    "queryToegangen": (AUDITOR, AUDIT),
+    "getToegang": (AUDITOR, AUDIT),
+}
+# Who the examples of the contract speak of: a person, the sender itself, a record.
+PERSON, SENDER = "90722501478", "nis:71016"
+RECORD = "0192f3a1-af71-7e8d-a062-5e91318fbd44"
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "missing_required_header",
+    "unsupported_method",
+    "allow_header_conformance",
+)
+# What the service answered does not steer what is asked next: ids differ in each run.
+REPEATABLE = {"extra-data-sources": {"responses": False}, "operation-ordering": "none"}
+
+config = schemathesis.Config.from_dict(
+    {
+        "seed": 20260601,
+        "generation": {"deterministic": True, "database": "none", "max-examples": 8},
+        "phases": {
+            "examples": REPEATABLE,
+            "coverage": REPEATABLE,
+            "fuzzing": {**REPEATABLE, "error-feedback": {"enabled": False}},
+        },
+        "checks": {"enabled": False, **{name: {"enabled": True} for name in CHECKS}},
+    }
+)
+schema = schemathesis.openapi.from_dict(CONTRACT, config=config)
+
+
+@dataclass
+class Counting:
+    """Counts the requests to recorded operations, by operation and status."""
+
+    app: ASGIApp
+    answered: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand everything on as it is."""
+        promise = promise_at(scope["path"]) if scope["type"] == "http" else None
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start" and promise and promise.recorded:
+                self.answered[promise.id, message["status"]] += 1
+            await send(message)
+
+        await self.app(scope, receive, counted)
+
+
+@dataclass
+class Live:
+    """A served service, and what was asked of it."""
+
+    service: Service
+    url: str
+    counting: Counting
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    folder = tmp_path_factory.mktemp("live")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener,
+    ):
+        patch.chdir(folder)
+        patch.setenv("no_proxy", "127.0.0.1")
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        service = make_service(f"sqlite:///{folder}/protocolpoort.db", folder)
+        [twin] = demo_persons(1)  # resident of the city, member of the fund, with a dossier
+        add_person(service, {**twin.register, "insz": PERSON}, twin.blocks)
+        counting = Counting(service.app)
+        server = uvicorn.Server(uvicorn.Config(counting, log_level="warning", access_log=False))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}{BASE}"
+        yield Live(service, url, counting)
+        server.should_exit = True
+        thread.join()
+        service.office.database.dispose()
+
+
+@schema.parametrize()
+def test_the_service_holds_the_contract(case: schemathesis.Case[Any], live: Live) -> None:
+    organisation, scope = CALLERS.get(case.operation.definition.raw["operationId"], (CITY, DOSSIER))
+    token = live.service.token(organisation, scope)
+    if case.headers.get("X-Magda-Sender-ID") == SENDER:
+        case.headers["X-Magda-Sender-ID"] = organisation
+    if case.path_parameters.get("toegangId") == RECORD:
+        case.path_parameters["toegangId"] = live.service.records()[0]["eventId"]
+
+    case.call_and_validate(live.url, headers={"Authorization": f"Bearer {token}"})
+
+
+def test_every_request_left_one_record(live: Live) -> None:
+    answered = live.counting.answered
+
+    records = live.service.records()
+
+    kept = Counter((record["operation"], record["status"]) for record in records)
+    assert kept == answered
+    assert len({record["eventId"] for record in records}) == len(records)
+
+
+@pytest.mark.parametrize("operation", CALLERS)
+def test_the_requests_reached_what_is_behind_the_checks(live: Live, operation: str) -> None:
+    reached = {status for name, status in live.counting.answered if name == operation}
+
+    assert reached >= {200, 400, 403, 405}

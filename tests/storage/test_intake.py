@@ -1,0 +1,555 @@
+"""What comes in: real MAGDA answers, broken ones, and the lines of the register of persons."""
+
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service import ANSWERS
+
+from app import dossiers, fields, intake, kbi, population
+from app.database import Database
+from app.insz import Insz
+from app.intake import Report, Skipped, Stored
+from app.policy import Population, PopulationKind
+from app.population import Admitted
+
+NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
+DAY = timedelta(days=1)
+NAMESPACE = "http://webservice.GeefDossierKBI-01.00.kbi-01.00.vip.vlaanderen.be"
+# Two test numbers (month raised by 60), and one of a form that production takes: the serial
+# number 000 is never given to anybody.
+PERSON, OTHER, CITIZEN = "90722501478", "90722600359", "90020100060"
+GENK = Population(PopulationKind.RESIDENT, nis="71016")
+
+
+def answer(inside: str, on: str = "2017-03-30") -> bytes:
+    """An answer of MAGDA that was made at noon in Brussels."""
+    return (
+        f'<w:GeefDossierKBIResponse xmlns:w="{NAMESPACE}"><Repliek><Context><Bericht>'
+        f"<Tijdstip><Datum>{on}</Datum><Tijd>12:00</Tijd></Tijdstip></Bericht></Context>"
+        f"{inside}</Repliek></w:GeefDossierKBIResponse>"
+    ).encode()
+
+
+def dossier(insz: str = PERSON, blocks: str = "", on: str = "2017-03-30") -> bytes:
+    """An answer that holds a dossier."""
+    return answer(
+        "<Antwoorden><Antwoord><Inhoud><KBIDossier>"
+        f"<Personalia><INSZ>{insz}</INSZ></Personalia>{blocks}"
+        "</KBIDossier></Inhoud></Antwoord></Antwoorden>",
+        on,
+    )
+
+
+def fault(code: str, diagnosis: str = "Er is iets", on: str = "2017-03-30") -> bytes:
+    """An answer that says that the question failed."""
+    return answer(
+        f"<Uitzonderingen><Uitzondering><Identificatie>{code}</Identificatie>"
+        "<Oorsprong>MAGDA</Oorsprong><Type>FOUT</Type>"
+        f"<Diagnose>{diagnosis}</Diagnose></Uitzondering></Uitzonderingen>",
+        on,
+    )
+
+
+@pytest.fixture
+def real() -> list[Path]:
+    """The public test answers of the MAGDA platform."""
+    files = intake.answer_files([ANSWERS])
+    if not files:
+        pytest.skip("../shared/kbi/antwoorden is not there: nothing real to read")
+    return files
+
+
+def put(
+    store: Database,
+    folder: Path,
+    files: Mapping[str, bytes],
+    *,
+    production: bool = False,
+) -> list[Report]:
+    """Write these files, `<name>.xml`, and import them in this order."""
+    paths = []
+    for name, content in files.items():
+        paths.append(folder / f"{name}.xml")
+        paths[-1].write_bytes(content)
+    return list(intake.import_answers(store, paths, NOW, production=production))
+
+
+def kept(store: Database, insz: str, *blocks: str) -> dossiers.Dossier | None:
+    """The current dossier under this number."""
+    with store.reading() as session:
+        return dossiers.read(session, [insz], blocks)
+
+
+def count(store: Database, table: str) -> int:
+    """How many rows a table has."""
+    with store.reading() as session:
+        rows = session.connection().exec_driver_sql(f"SELECT count(*) FROM {table}")  # noqa: S608
+        return int(rows.scalar_one())
+
+
+def marked(store: Database, insz: str) -> bool:
+    """Whether the source failed last for this person."""
+    with store.reading() as session:
+        return dossiers.has_fault(session, [insz])
+
+
+# The real answers
+
+
+def test_of_the_real_answers_eleven_are_stored_and_three_are_named(
+    store: Database, real: list[Path]
+) -> None:
+    reports = list(intake.import_answers(store, real, NOW, production=False))
+
+    stored = [each for each in reports if isinstance(each, Stored)]
+    skipped = sorted(
+        (each.name, each.rule.split()[0]) for each in reports if isinstance(each, Skipped)
+    )
+    assert len(stored) == count(store, "dossier_version") == 11
+    assert all(each.new for each in stored)
+    assert skipped == [
+        ("90722500191.xml", "99996"),
+        ("91610100176.xml", "99996"),
+        ("notfound.xml", "30001"),
+    ]
+    assert (marked(store, "90722500191"), marked(store, "91610100176")) == (True, True)
+    assert count(store, "source_fault") == 2
+
+
+def test_a_real_answer_is_kept_whole(store: Database, real: list[Path]) -> None:
+    list(intake.import_answers(store, real, NOW, production=False))
+
+    for path in real:
+        parsed = kbi.parse_answer(path.read_bytes())
+        if isinstance(parsed, kbi.Dossier):
+            found = kept(store, parsed.insz.digits, *fields.BLOCKS)
+            assert found is not None
+            assert found.blocks == parsed.blocks
+
+
+def test_the_real_answers_a_second_time_hold_nothing_new(store: Database, real: list[Path]) -> None:
+    list(intake.import_answers(store, real, NOW, production=False))
+
+    again = list(intake.import_answers(store, real, NOW + DAY, production=False))
+
+    assert not any(each.new for each in again if isinstance(each, Stored))
+    assert count(store, "dossier_version") == 11
+    refreshed = kept(store, PERSON)
+    assert refreshed is not None
+    assert refreshed.fetched_at == NOW + DAY
+
+
+def test_production_takes_none_of_the_real_answers(store: Database, real: list[Path]) -> None:
+    reports = list(intake.import_answers(store, real, NOW, production=True))
+
+    assert all(isinstance(each, Skipped) for each in reports)
+    assert count(store, "dossier_version") == 0
+
+
+# One answer
+
+
+def test_production_refuses_a_test_number_and_takes_a_citizen(
+    store: Database, tmp_path: Path
+) -> None:
+    reports = put(store, tmp_path, {"a": dossier(PERSON), "b": dossier(CITIZEN)}, production=True)
+
+    assert reports == [
+        Skipped("a.xml", "a test number, which production does not take"),
+        Stored("b.xml", new=True),
+    ]
+    assert kept(store, PERSON) is None
+
+
+@pytest.mark.parametrize(
+    ("production", "made_on", "expected"),
+    [
+        (True, "2026-05-30", datetime(2026, 5, 30, 10, 0, tzinfo=UTC)),
+        (True, "2026-06-02", NOW),  # never later than the import
+        (False, "2017-03-30", NOW),  # the public test answers are years old
+    ],
+)
+def test_the_moment_of_the_data_is_that_of_the_answer(
+    store: Database, tmp_path: Path, production: bool, made_on: str, expected: datetime
+) -> None:
+    put(store, tmp_path, {"a": dossier(CITIZEN, on=made_on)}, production=production)
+
+    found = kept(store, CITIZEN)
+    assert found is not None
+    assert found.fetched_at == expected
+
+
+def test_a_changed_answer_is_a_new_version(store: Database, tmp_path: Path) -> None:
+    reports = [
+        *put(store, tmp_path, {"a": dossier()}),
+        *put(store, tmp_path, {"b": dossier()}),
+        *put(store, tmp_path, {"c": dossier(blocks="<Doelgroep><Code>JA</Code></Doelgroep>")}),
+    ]
+
+    assert [report.new for report in reports if isinstance(report, Stored)] == [True, False, True]
+    assert count(store, "dossier_version") == 2
+
+
+BROKEN = {
+    "empty": (b"", "no KBI answer: not well-formed XML, line"),
+    "cut": (dossier()[:-9], "no KBI answer: not well-formed XML, line"),
+    "html": (b"<html/>", "no KBI answer: the root is no GeefDossierKBIResponse"),
+    "entities": (b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "a document type declaration"),
+    "latin": ("<a>é</a>".encode("latin-1"), "no KBI answer: not UTF-8"),
+    "deep": (b"<a>" * 5000 + b"</a>" * 5000, "no KBI answer: not well-formed XML"),
+    "number": (dossier("90722501479"), "Personalia/INSZ: not a valid national number"),
+    "unknown": (dossier(blocks="<Nieuw>geheim</Nieuw>"), "KBIDossier/Nieuw: not in the schema"),
+}
+
+
+def test_a_broken_file_is_named_with_its_rule_and_the_rest_goes_on(
+    store: Database, tmp_path: Path
+) -> None:
+    broken_files = {name: content for name, (content, _) in BROKEN.items()}
+    files = {"first": dossier(), **broken_files, "last": dossier(OTHER)}
+
+    first, *broken, last = put(store, tmp_path, files)
+
+    assert (first, last) == (Stored("first.xml", new=True), Stored("last.xml", new=True))
+    for report, (name, (_, rule)) in zip(broken, BROKEN.items(), strict=True):
+        assert isinstance(report, Skipped)
+        assert report.name == f"{name}.xml"
+        assert rule in report.rule
+        assert not any(value in report.rule for value in ("90722501479", "geheim"))
+    assert count(store, "dossier_version") == 2
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_goes_on(
+    store: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "folder.xml").mkdir()
+    (tmp_path / "good.xml").write_bytes(dossier())
+    files = [tmp_path / "folder.xml", tmp_path / "absent.xml", tmp_path / "good.xml"]
+
+    reports = list(intake.import_answers(store, files, NOW, production=False))
+
+    assert reports == [
+        Skipped("folder.xml", "cannot be read: IsADirectoryError"),
+        Skipped("absent.xml", "cannot be read: FileNotFoundError"),
+        Stored("good.xml", new=True),
+    ]
+
+
+def test_a_folder_means_its_answers_by_name_and_a_file_means_itself(tmp_path: Path) -> None:
+    for name in ("b.xml", "a.xml", "readme.txt", "other.txt"):
+        (tmp_path / name).write_bytes(b"")
+
+    found = intake.answer_files([tmp_path / "other.txt", tmp_path])
+
+    assert [path.name for path in found] == ["other.txt", "a.xml", "b.xml"]
+
+
+# Faults of the source
+
+
+def test_a_fault_marks_the_person_after_whom_the_file_is_named(
+    store: Database, tmp_path: Path
+) -> None:
+    reports = put(store, tmp_path, {PERSON: fault("99996", "Technisch"), "answer": fault("99996")})
+
+    assert reports == [
+        Skipped("90722501478.xml", "99996 Technisch"),
+        Skipped("answer.xml", "99996 Er is iets"),
+    ]
+    assert marked(store, PERSON)
+    assert count(store, "source_fault") == 1
+
+
+def test_a_good_answer_lifts_the_mark_also_within_one_import(
+    store: Database, tmp_path: Path
+) -> None:
+    put(store, tmp_path, {PERSON: fault("99996"), "better": dossier()})
+    lifted = not marked(store, PERSON)
+    put(store, tmp_path, {PERSON: fault("99996")})
+
+    assert lifted
+    assert marked(store, PERSON)
+
+
+def test_no_dossier_is_a_fault_only_where_one_is_stored(store: Database, tmp_path: Path) -> None:
+    put(store, tmp_path, {PERSON: fault("30001")})
+    before = marked(store, PERSON)
+    put(store, tmp_path, {"a": dossier()})
+
+    put(store, tmp_path, {PERSON: fault("30001")})
+
+    assert not before
+    assert marked(store, PERSON)
+
+
+def test_no_dossier_is_a_fault_where_one_is_stored_under_an_old_number(
+    store: Database, tmp_path: Path
+) -> None:
+    lines(store, line(PERSON, vorigeInsz=[OTHER]))
+    put(store, tmp_path, {"a": dossier(OTHER)})
+
+    put(store, tmp_path, {PERSON: fault("30001")})
+
+    assert marked(store, PERSON)
+
+
+def test_no_dossier_is_an_answer_that_lifts_a_mark(store: Database, tmp_path: Path) -> None:
+    put(store, tmp_path, {PERSON: fault("99996")})
+    before = marked(store, PERSON)
+
+    put(store, tmp_path, {PERSON: fault("30001")})
+
+    assert before
+    assert not marked(store, PERSON)
+
+
+def test_in_production_the_moment_of_a_fault_is_that_of_the_answer(
+    store: Database, tmp_path: Path
+) -> None:
+    files = {"answer": dossier(CITIZEN, on="2026-05-30"), CITIZEN: fault("99996", on="2026-05-29")}
+
+    put(store, tmp_path, files, production=True)
+    before = marked(store, CITIZEN)
+    put(store, tmp_path, {CITIZEN: fault("99996", on="2026-05-31")}, production=True)
+
+    assert not before
+    assert marked(store, CITIZEN)
+
+
+def test_a_code_that_no_source_gives_is_reported_and_stops_nothing(
+    store: Database, tmp_path: Path
+) -> None:
+    files = {PERSON: fault("1" * 11), CITIZEN: fault("X"), "good": dossier(OTHER)}
+
+    *broken, good = put(store, tmp_path, files)
+
+    assert [each.rule for each in broken if isinstance(each, Skipped)] == [
+        "no KBI answer: Uitzondering/Identificatie: must be a number of at most 10 digits"
+    ] * 2
+    assert good == Stored("good.xml", new=True)
+    assert count(store, "source_fault") == 0
+
+
+def test_the_longest_code_and_a_diagnosis_with_a_number_in_it(
+    store: Database, tmp_path: Path
+) -> None:
+    [report] = put(store, tmp_path, {PERSON: fault("1" * 10, f"Geen {PERSON}")})
+
+    assert report == Skipped(f"{PERSON}.xml", "1111111111 ?")
+    assert marked(store, PERSON)
+
+
+# Interruptions
+
+
+def close(reports: Iterator[Report]) -> None:
+    """What happens to an import that nobody goes on with."""
+    assert isinstance(reports, Generator)
+    reports.close()
+
+
+def test_an_interrupted_import_keeps_what_it_reported(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "BATCH", 2)
+    files = [tmp_path / f"{number}.xml" for number in range(5)]
+    for path, blocks in zip(files, range(5), strict=True):
+        path.write_bytes(dossier(blocks=f"<Doelgroep><Code>{blocks}</Code></Doelgroep>"))
+
+    reports = intake.import_answers(store, files, NOW, production=False)
+    seen = [next(reports) for _ in range(3)]
+    close(reports)
+
+    assert all(isinstance(report, Stored) for report in seen)
+    assert count(store, "dossier_version") == 4  # what was seen, and what was committed with it
+
+
+def test_nothing_is_reported_before_its_commit(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "BATCH", 1)
+    (tmp_path / "a.xml").write_bytes(dossier())
+
+    for _ in intake.import_answers(store, [tmp_path / "a.xml"], NOW, production=False):
+        assert count(store, "dossier_version") == 1
+    for _ in intake.import_lines(store, [line()], production=False):
+        assert count(store, "person") == 1
+
+
+# Lines of the register
+
+
+def line(insz: str = PERSON, **facts: Any) -> str:
+    """One line of the register."""
+    return json.dumps({"insz": insz, **facts})
+
+
+def lines(store: Database, *content: str, production: bool = False) -> Sequence[Report]:
+    """Import these lines."""
+    return list(intake.import_lines(store, content, production=production))
+
+
+def test_the_line_of_the_design_is_stored_whole(store: Database) -> None:
+    [report] = lines(
+        store,
+        """{"insz": "90722501478",
+        "woonplaatsen": [{"nis": "71016", "van": "2015-03-26", "tot": null}],
+        "lidmaatschappen": [{"organisatie": "zorgkas-voorbeeld", "van": "2016-01-01", "tot": null}],
+        "deelnames": [{"project": "proeftuin-wetteren", "gemeente": "42025", "van": "2023-03-01",
+                       "tot": null}],
+        "toestemmingen": [{"project": "proeftuin-mechelen", "gemeente": "12025",
+                           "gegeven": "2021-07-02T09:00:00+02:00", "ingetrokken": null}],
+        "vorigeInsz": [], "geannuleerdOp": null,
+        "contact": {"voornaam": "Test", "achternaam": "Persoon",
+                    "adres": {"straat": "Stadsplein", "huisnummer": "1", "postcode": "3600",
+                              "gemeente": "Genk"},
+                    "telefoon": "+3289000000", "email": "test@example.org"},
+        "profiel": {"scholingsniveau": "x", "oudsteNationaliteit": "x", "verblijfsstatus": "x",
+                    "ocmwLeefloon": false, "kbiRegio": "x", "taalleervermogen": "x"}}\n""",
+    )
+
+    assert report == Stored("line 1", new=True)
+    tables = ("person", "residence", "membership", "participation", "consent")
+    assert [count(store, table) for table in tables] == [1] * 5
+    with store.reading() as session:
+        admitted = population.admit(session, GENK, Insz(PERSON), NOW.date(), NOW)
+        assert isinstance(admitted, Admitted)
+        assert population.contact_of(session, PERSON) == {
+            "voornaam": "Test",
+            "achternaam": "Persoon",
+            "adres": {
+                "straat": "Stadsplein",
+                "huisnummer": "1",
+                "postcode": "3600",
+                "gemeente": "Genk",
+            },
+            "telefoon": "+3289000000",
+            "email": "test@example.org",
+        }
+
+
+STAY = {"nis": "71016", "van": "2020-01-01"}
+GIVEN = {"project": "p", "gemeente": "12025", "gegeven": "2021-07-02T09:00:00Z"}
+BAD: dict[str, tuple[str, str]] = {
+    "no JSON": ('{"insz": "90722501478"', "the body is not valid JSON"),
+    "no object": ('["90722501478"]', "must be a JSON object"),
+    "twice": ('{"insz": "90722501478", "insz": "90722501478"}', "stands twice"),
+    "surrogate": ('{"insz": "90722501478", "contact": {"email": "\\ud800"}}', "not valid JSON"),
+    "no person": ("{}", "insz is required"),
+    "number": (line("90722501479"), "insz is not a valid national number"),
+    "separators": (line("90.72.25-014.78"), "insz is not a valid national number"),
+    "unknown": (line(geheim="90722600359"), "unknown property"),
+    "deep unknown": (line(contact={"geheim": "x"}), "contact unknown property"),
+    "no list": (line(woonplaatsen=STAY), "woonplaatsen must be a list"),
+    "no first day": (line(woonplaatsen=[{"nis": "71016"}]), "woonplaatsen[0].van is required"),
+    "no such day": (
+        line(woonplaatsen=[STAY, {**STAY, "van": "2023-02-30"}]),
+        "woonplaatsen[1].van must be a date",
+    ),
+    "backward": (
+        line(woonplaatsen=[{**STAY, "tot": "2019-12-31"}]),
+        "woonplaatsen[0] `tot` lies before `van`",
+    ),
+    "short NIS": (line(woonplaatsen=[{**STAY, "nis": "7101"}]), "woonplaatsen[0].nis"),
+    "long NIS": (line(woonplaatsen=[{**STAY, "nis": "710166"}]), "woonplaatsen[0].nis"),
+    "NIS of letters": (line(woonplaatsen=[{**STAY, "nis": "Genk!"}]), "woonplaatsen[0].nis"),
+    "long municipality": (
+        line(toestemmingen=[{**GIVEN, "gemeente": "Mechelen"}]),
+        "toestemmingen[0].gemeente",
+    ),
+    "long name": (
+        line(lidmaatschappen=[{"organisatie": "z" * 101, "van": "2020-01-01"}]),
+        "lidmaatschappen[0].organisatie takes at most 100 characters",
+    ),
+    "number as a name": (
+        line(deelnames=[{"project": PERSON, "gemeente": "12025", "van": "2020-01-01"}]),
+        "deelnames[0].project must not hold a national number",
+    ),
+    "no zone": (
+        line(toestemmingen=[{**GIVEN, "gegeven": "2021-07-02T09:00:00"}]),
+        "toestemmingen[0].gegeven must be an RFC 3339 moment",
+    ),
+    "before all time": (
+        line(toestemmingen=[{**GIVEN, "gegeven": "0001-01-01T00:00:00+14:00"}]),
+        "toestemmingen[0].gegeven must be a moment that exists",
+    ),
+    "itself": (line(vorigeInsz=[PERSON]), "`vorigeInsz` holds the number itself"),
+    "no number": (line(vorigeInsz=["x"]), "vorigeInsz[0] is not a valid national number"),
+    "no text": (line(contact={"email": 7}), "contact.email must be a string"),
+    "no boolean": (line(profiel={"ocmwLeefloon": "nee"}), "profiel.ocmwLeefloon"),
+}
+
+
+def test_a_bad_line_is_reported_by_number_and_rule_and_the_good_ones_are_stored(
+    store: Database,
+) -> None:
+    reports = lines(store, line(), *(bad for bad, _ in BAD.values()), "\n", line(OTHER))
+
+    assert reports[0] == Stored("line 1", new=True)
+    assert reports[-1] == Stored(f"line {len(BAD) + 3}", new=True)
+    for number, (name, (_, rule)) in enumerate(BAD.items(), start=2):
+        report = reports[number - 1]
+        assert isinstance(report, Skipped), name
+        assert report.name == f"line {number}", name
+        assert rule in report.rule, name
+        secrets = ("90722501478", "90722501479", "90722600359", "geheim", "710166", "Genk!")
+        assert not any(secret in report.rule for secret in secrets), name
+    assert count(store, "person") == 2
+    assert count(store, "residence") == 0
+
+
+def test_every_fault_of_a_line_is_reported(store: Database) -> None:
+    [report] = lines(store, line("x", woonplaatsen=[{"nis": "71016"}], geheim=1))
+
+    assert report == Skipped(
+        "line 1",
+        "insz is not a valid national number; woonplaatsen[0].van is required; unknown property",
+    )
+
+
+def test_a_byte_that_is_no_text_spoils_its_own_line_alone(store: Database, tmp_path: Path) -> None:
+    file = tmp_path / "register.jsonl"
+    file.write_bytes(line().encode() + b'\n{"insz": "\xff"}\n' + line(OTHER).encode())
+
+    with file.open(encoding="utf-8", errors="surrogateescape") as content:
+        reports = list(intake.import_lines(store, content, production=False))
+
+    assert [type(report) for report in reports] == [Stored, Skipped, Stored]
+
+
+def test_lines_apply_in_order(store: Database) -> None:
+    first = {**STAY, "tot": None}
+    second = {**STAY, "nis": "99001"}
+
+    lines(store, line(woonplaatsen=[first]), line(woonplaatsen=[second]))
+
+    with store.reading() as session:
+        found = session.connection().exec_driver_sql("SELECT nis FROM residence").scalars().all()
+    assert found == ["99001"]
+
+
+def test_production_takes_no_line_of_a_test_number(store: Database) -> None:
+    reports = lines(store, line(PERSON), line(CITIZEN), production=True)
+
+    assert reports == [
+        Skipped("line 1", "a test number, which production does not take"),
+        Stored("line 2", new=True),
+    ]
+
+
+def test_an_interrupted_import_of_lines_keeps_what_it_reported(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "BATCH", 2)
+    content = [line(PERSON), line(OTHER), line(CITIZEN)]
+
+    reports = intake.import_lines(store, content, production=False)
+    seen = next(reports)
+    close(reports)
+
+    assert seen == Stored("line 1", new=True)
+    assert count(store, "person") == 2
