@@ -1,13 +1,11 @@
 """The access log: one record for every request, durable before any answer leaves."""
 
 import asyncio
-import hashlib
 import secrets
 import uuid
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -16,170 +14,13 @@ from sqlalchemy import BinaryExpression, ColumnElement
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
 from sqlmodel import Session, col, insert, or_, select, update
 
-from app.canonical import canonical_json
 from app.database import Database
-from app.errors import LogUnavailable, Outcome, Reason, RegisterChanged
+from app.errors import LogUnavailable, RegisterChanged
 from app.models.access import AccessDetail, AccessRecord, LogHead
 from app.models.register import RegisterState
-from app.moments import rfc3339
-from app.month_keys import MonthKey, MonthKeyMissing, MonthKeys
-from app.policy import Clause
+from app.month_keys import MonthKeyMissing, MonthKeys
+from app.record import Agreement, Entry, Origin, RecordType, Trace, entry_of
 from app.visit import Visit, new_event_id
-
-MAXIMUM_RECORD = 65_535  # bytes; entry bundles prefix a record with its length as uint16
-
-
-class RecordType(StrEnum):
-    """What kind of event a record is about."""
-
-    ACCESS = "access"
-    ADMIN = "admin"
-    LOG_READ = "logRead"
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """The version of the protocol that an event falls under."""
-
-    protocol: str
-    version: str
-    hash: str
-    on_behalf_of: str | None = None
-
-    @classmethod
-    def of(cls, clause: Clause | None) -> "Agreement | None":
-        """The agreement that a clause belongs to."""
-        if clause is None:
-            return None
-        return cls(clause.protocol, clause.version, clause.hash, clause.on_behalf_of)
-
-
-@dataclass(frozen=True)
-class Trace:
-    """What a use case adds to the visit: the agreement, the question, the answer, the person."""
-
-    outcome: Outcome = Outcome.ALLOWED
-    status: int | None = None  # the code that the edge gives; a command has none
-    reason: Reason | None = None
-    type: RecordType = RecordType.ACCESS
-    agreement: Agreement | None = None
-    purpose: str | None = None  # only a purpose that some protocol names
-    reason_reference: str | None = None
-    requested: Collection[str] = ()
-    delivered: Collection[str] = ()
-    as_of: date | None = None
-    counts: Mapping[str, int] = field(default_factory=dict)
-    rule_set: Mapping[str, str] | None = None
-    subject: str | None = None  # national number; encrypted in the record
-    subject_basis: str | None = None
-    subject_fact: str | None = None  # encrypted in the record
-    answer: bytes | None = None  # digested, never kept
-    detail: Mapping[str, Any] | None = None  # for the side table
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A record ready to append: its canonical bytes, its columns, its detail."""
-
-    columns: Mapping[str, Any]
-    detail: Mapping[str, Any] | None
-    register_version: int | None  # the version that decided; None when none did
-
-    @property
-    def event_id(self) -> str:
-        """The idempotency key."""
-        return str(self.columns["event_id"])
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What every record of this process says of the service."""
-
-    catalogue_hash: str
-    service_version: str
-    node: str
-
-
-def entry_of(
-    visit: Visit,
-    trace: Trace,
-    key: MonthKey,
-    origin: Origin,
-    recorded_at: datetime,
-    register_version: int | None,
-) -> Entry:
-    """Make the record of access-log.md; what has no value is left out."""
-    agreed = trace.agreement
-    answer, event_id = trace.answer, visit.event_id
-    detail = canonical_json(trace.detail) if trace.detail else None
-    record = {
-        "v": 1,
-        "type": trace.type.value,
-        "eventId": event_id,
-        "startedAt": rfc3339(visit.started_at),
-        "recordedAt": rfc3339(recorded_at),
-        "traceId": visit.trace_id,
-        "spanId": visit.span_id,
-        "correlationId": visit.correlation_id,
-        "reference": visit.reference,
-        "organisation": visit.organisation,
-        "onBehalfOf": agreed.on_behalf_of if agreed else None,
-        "client": visit.client,
-        "credential": visit.credential,
-        "system": visit.system,
-        "user": key.hide("user", visit.user) if visit.user else None,
-        "functionProfile": visit.function_profile,
-        "protocol": agreed.protocol if agreed else None,
-        "protocolVersion": agreed.version if agreed else None,
-        "protocolHash": agreed.hash if agreed else None,
-        "purpose": trace.purpose,
-        "reasonReference": trace.reason_reference,
-        "operation": visit.operation,
-        "route": visit.route,
-        "parameters": list(visit.parameters),
-        "requestedFields": sorted(set(trace.requested)),
-        "asOf": trace.as_of.isoformat() if trace.as_of else None,
-        "outcome": trace.outcome.value,
-        "status": trace.status,
-        "reasonCode": trace.reason.value if trace.reason else None,
-        "deliveredFields": sorted(set(trace.delivered)),
-        "counts": dict(trace.counts),
-        "responseDigest": key.digest(event_id, answer) if answer is not None else None,
-        "ruleSet": dict(trace.rule_set) if trace.rule_set else None,
-        "detailDigest": key.digest(f"{event_id}/detail", detail) if detail else None,
-        "subject": key.hide("subject", trace.subject) if trace.subject else None,
-        "subjectBasis": trace.subject_basis,
-        "subjectFact": key.hide("fact", trace.subject_fact) if trace.subject_fact else None,
-        "catalogueHash": origin.catalogue_hash,
-        "serviceVersion": origin.service_version,
-        "node": origin.node,
-    }
-    present = {name: value for name, value in record.items() if value not in (None, "", [], {})}
-    return Entry(_columns(present, recorded_at), trace.detail, register_version)
-
-
-def _columns(record: Mapping[str, Any], recorded_at: datetime) -> dict[str, Any]:
-    encoded = canonical_json(record)
-    if len(encoded) > MAXIMUM_RECORD:
-        raise LogUnavailable
-    fields = {*record.get("requestedFields", ()), *record.get("deliveredFields", ())}
-    return {
-        "event_id": record["eventId"],
-        "record": encoded,
-        "leaf_hash": hashlib.sha256(b"\x00" + encoded).digest(),
-        "recorded_at": recorded_at,
-        "type": record["type"],
-        "outcome": record["outcome"],
-        "organisation": record.get("organisation"),
-        "protocol": record.get("protocol"),
-        "purpose": record.get("purpose"),
-        "function_profile": record.get("functionProfile"),
-        "reason_code": record.get("reasonCode"),
-        "reference": record.get("reference"),
-        "subject": record.get("subject"),
-        "user_token": record.get("user"),
-        "fields": f" {' '.join(sorted(fields))} " if fields else None,
-    }
 
 
 def write(session: Session, entries: Sequence[Entry]) -> list[int | RegisterChanged]:

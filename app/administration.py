@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlmodel import Session
 
 from app import access_log, protocols
-from app.access_log import Agreement, Origin
 from app.database import Database
 from app.moments import brussels_date
 from app.month_keys import MonthKeys
 from app.protocols import Change, Source
+from app.record import Agreement, Origin
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from app import dossiers, obligation, policy, population, wire
-from app.access_log import Agreement, Trace
+from app import answers, dossiers, obligation, policy, population
 from app.errors import AccessRefused, DateOutOfRange, Issue, IssueType, NoAdvice, Reason
 from app.gate import Gate
 from app.moments import brussels_date
 from app.obligation import Advice, Facts, Profile
 from app.policy import Operation, Refused
 from app.population import Admitted
+from app.record import Agreement, Trace
 from app.visit import Visit
 from app.wire import AdviceQuestion
 
@@ -54,13 +54,13 @@ async def advise(gate: Gate, visit: Visit, question: AdviceQuestion, now: dateti
         trace,
         subject_basis=decision.clause.population.kind.value,
         subject_fact=admission.fact,
-        rule_set=wire.rule_set(profile),
+        rule_set=answers.rule_set(profile),
         detail=_detail(advice, profile),
     )
     if advice.outcome is None:
         await gate.refuse(visit, trace, NoAdvice())
 
-    answer = wire.encode_advice(visit, question, advice, profile, now)
+    answer = answers.encode_advice(visit, question, advice, profile, now)
     await gate.record(visit, replace(trace, answer=answer))
     # The record is durable here; nothing has left yet.
     return answer

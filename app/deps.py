@@ -21,7 +21,6 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from app import problems, wire
-from app.access_log import Trace
 from app.errors import (
     BodyTooLarge,
     Fault,
@@ -41,6 +40,7 @@ from app.errors import (
 from app.gate import Gate
 from app.insz import contains_insz
 from app.moments import read_day
+from app.record import Trace
 from app.settings import Settings
 from app.strangers import Strangers
 from app.tokens import Caller, Verifier

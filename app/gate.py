@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import NoReturn
 
 from app import protocols
-from app.access_log import AccessLog, Trace
+from app.access_log import AccessLog
 from app.database import Database
 from app.errors import Fault
 from app.protocols import Register
+from app.record import Trace
 from app.settings import Settings
 from app.visit import Visit
 

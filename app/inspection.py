@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app import access_log, fields, policy, population, wire
-from app.access_log import RecordType, Search, Trace
+from app import access_log, answers, fields, policy, population
+from app.access_log import Search
 from app.errors import InputInvalid, Issue, IssueType, Reason, RecordUnknown, ScopeMissing
 from app.gate import Gate
 from app.moments import brussels_date
 from app.month_keys import MonthKeys
 from app.policy import SERVED, Clause
+from app.record import RecordType, Trace
 from app.visit import Visit
 from app.wire import AccessQuery
 
@@ -40,7 +41,7 @@ async def query_access(
     own = None if AUDIT in scopes else visit.organisation
     found = await gate.database.read(_search, query, gate.log.keys, own)
     records = [(index, _shown(record, own=own)) for index, record in found.records]
-    answer = wire.encode_access(records, more=found.more, size=found.size)
+    answer = answers.encode_access(records, more=found.more, size=found.size)
     subject = query.insz.digits if query.insz else None
     trace = replace(trace, subject=subject, counts={"records": len(found.records)}, answer=answer)
     await gate.record(visit, trace)
@@ -58,7 +59,7 @@ async def read_access(gate: Gate, visit: Visit, scopes: Collection[str], event_i
     if kept is None or own not in (None, kept.record.get("organisation")):
         await gate.refuse(visit, trace, RecordUnknown())
     explanation = kept.detail if own is None else None
-    answer = wire.encode_record(kept.index, _shown(kept.record, own=own), explanation)
+    answer = answers.encode_record(kept.index, _shown(kept.record, own=own), explanation)
     await gate.record(visit, replace(trace, counts={"records": 1}, answer=answer))
     return answer
 
@@ -72,7 +73,7 @@ async def my_access(gate: Gate, visit: Visit, day: date | None, now: datetime) -
         for clause in gate.register.of(visit.organisation, moment)
         if clause.operations & SERVED
     ]
-    answer = wire.encode_my_access(items)
+    answer = answers.encode_my_access(items)
     await gate.record(visit, Trace(as_of=day, answer=answer))
     return answer
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app import derived, dossiers, fields, policy, population, wire
-from app.access_log import Agreement, Trace
+from app import answers, derived, dossiers, fields, policy, population
 from app.errors import AccessRefused, DossierUnknown, Reason
 from app.gate import Gate
 from app.moments import brussels_date
 from app.policy import Granted, Operation, Refused
 from app.population import Admitted
+from app.record import Agreement, Trace
 from app.visit import Visit
 from app.wire import DossierQuestion
 
@@ -63,7 +63,7 @@ async def look_up(gate: Gate, visit: Visit, question: DossierQuestion, now: date
     if found is None:
         await gate.refuse(visit, trace, DossierUnknown())
 
-    answer = wire.encode_dossier(
+    answer = answers.encode_dossier(
         visit,
         question,
         decision.clause,

@@ -14,12 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import __version__, fields, problems, protocols
-from app.access_log import AccessLog, Origin
+from app.access_log import AccessLog
 from app.database import Database, is_current
 from app.deps import Desk, read_clock
 from app.errors import Fault, LogUnavailable, MethodNotAllowed, PathUnknown
 from app.gate import Gate
 from app.month_keys import MonthKeys
+from app.record import Origin
 from app.routers import adviezen, dev, doc, dossiers, health, mijn_toegang, protocollen, toegangen
 from app.settings import SettingInvalid, Settings, read_settings
 from app.tokens import DemoIssuer, IssuerProfile, IssuersInvalid, Verifier, read_issuers

@@ -3,9 +3,9 @@
 from collections import Counter
 from datetime import datetime
 
-from app.access_log import Trace
 from app.errors import Fault, LogUnavailable, Outcome, Reason
 from app.gate import Gate
+from app.record import Trace
 from app.visit import Visit, new_event_id
 
 LIMIT = 60  # records a minute in each process (api.md, Request rules); the rest is counted

@@ -2,11 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-import orjson
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,18 +21,7 @@ from app import fields
 from app.canonical import DuplicateName, strict_json
 from app.errors import InputInvalid, InszInvalid, Issue, IssueType, Outcome, Reason
 from app.insz import Insz, NotAnInsz, contains_insz
-from app.moments import read_day, rfc3339
-from app.obligation import REASONS, RULE_SET_ID, RULE_SET_VERSION, Advice, Profile
-from app.policy import SERVED, Clause
-from app.visit import Visit
-
-# MAGDA 30004: the number that was asked has been replaced.
-REPLACED_NUMBER = {
-    "identificatie": "30004",
-    "oorsprong": "MAGDA",
-    "type": "WAARSCHUWING",
-    "diagnose": "Persoon heeft een nieuw INSZ verkregen",
-}
+from app.moments import read_day
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -255,111 +242,3 @@ def _path(place: list[str | int]) -> str:
     for part in place:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
-
-
-def encode_dossier(
-    visit: Visit,
-    question: DossierQuestion,
-    clause: Clause,
-    document: Mapping[str, Any],
-    *,
-    fetched_at: datetime,
-    now: datetime,
-    keep_until: date | None,
-    replaced: bool,
-) -> bytes:
-    """The answer of `queryDossier`; `document` holds nothing but granted leaves."""
-    return orjson.dumps(
-        {
-            "id": visit.event_id,
-            "referte": question.referte,
-            "opgevraagdOp": rfc3339(now),
-            "gegevensVan": rfc3339(fetched_at),
-            **({"bewarenTot": keep_until.isoformat()} if keep_until else {}),
-            "protocol": {
-                "id": clause.protocol,
-                "versie": clause.version,
-                "hash": clause.hash,
-                "href": f"{BASE}/protocollen/{clause.protocol}",
-            },
-            "doeleinde": question.doeleinde,
-            "dossier": document,
-            "meldingen": [REPLACED_NUMBER] if replaced else [],
-        }
-    )
-
-
-def encode_advice(
-    visit: Visit, question: AdviceQuestion, advice: Advice, profile: Profile, now: datetime
-) -> bytes:
-    """The answer of `queryAdvies`; a reason with NOK only (avsb-2021, art. 3 and 6)."""
-    answer: dict[str, Any] = {
-        "id": visit.event_id,
-        "referte": question.referte,
-        "advice": advice.outcome,
-        "type": "sync",
-        "correlationId": visit.correlation_id,
-        "toetsdatum": question.toetsdatum.isoformat(),
-        "geraadpleegdOp": rfc3339(now),
-        "doeleinde": question.doeleinde,
-        "regelset": rule_set(profile),
-    }
-    if advice.wire_reason:
-        answer["redenen"] = [
-            {"code": advice.wire_reason, "omschrijving": REASONS[advice.wire_reason]}
-        ]
-    return orjson.dumps(answer)
-
-
-def rule_set(profile: Profile) -> dict[str, str]:
-    """Which rules judged: in every advice and its record."""
-    return {"id": RULE_SET_ID, "versie": RULE_SET_VERSION, "profiel": profile.value}
-
-
-def encode_access(
-    records: Sequence[tuple[int, Mapping[str, Any]]], *, more: bool, size: int
-) -> bytes:
-    """A page of records, newest first; `next` is the cursor of the following page."""
-    answer: dict[str, Any] = {
-        "items": [_item(index, record) for index, record in records],
-        "boomgrootte": size,
-    }
-    if more:
-        answer["next"] = str(records[-1][0])
-    return orjson.dumps(answer)
-
-
-def encode_record(
-    index: int, record: Mapping[str, Any], explanation: Mapping[str, Any] | None
-) -> bytes:
-    """One record; the explanation of an advice stands beside it, never inside."""
-    answer = _item(index, record)
-    if explanation:
-        answer["explanation"] = explanation
-    return orjson.dumps(answer)
-
-
-def _item(index: int, record: Mapping[str, Any]) -> dict[str, Any]:
-    return {**record, "href": f"{BASE}/toegangen/{record['eventId']}", "index": index}
-
-
-def encode_my_access(items: Sequence[tuple[Clause, Reason | None, date | None]]) -> bytes:
-    """What each clause opens: `nu` is `open`, or the reason why not with its day."""
-    return orjson.dumps({"items": [_clause(*item) for item in items]})
-
-
-def _clause(clause: Clause, closed: Reason | None, since: date | None) -> dict[str, Any]:
-    item = {
-        "protocol": clause.protocol,
-        "versie": clause.version,
-        "doeleinde": clause.purpose,
-        "operaties": sorted(clause.operations & SERVED),
-        "velden": sorted(clause.fields),
-        "populatie": clause.population.kind.value,
-        "functieprofielen": sorted(clause.profiles or ()) if clause.demands_profile else [],
-        "geldigVan": clause.valid.first,
-        "geldigTot": clause.valid.last,
-        "nu": closed or "open",
-        "vanaf": since,
-    }
-    return {name: value for name, value in item.items() if value is not None}

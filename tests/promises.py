@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
-from app.routers import doc
+from app import reference
 from app.wire import BASE
 
-CONTRACT = doc.contract()
+CONTRACT = reference.contract()
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 # The headers of an answer that mean something to a caller; all other ones are of HTTP itself.
 TOLD = {"x-correlation-id", "cache-control", "www-authenticate", "retry-after", "allow"}
@@ -50,13 +50,13 @@ class Promise:
 
     def parameters(self, place: str) -> dict[str, Any]:
         """Its parameters in the path, query or header, by name."""
-        every = map(doc.resolve, self.definition.get("parameters", ()))
+        every = map(reference.resolve, self.definition.get("parameters", ()))
         return {one["name"]: one for one in every if one["in"] == place}
 
     def answer(self, status: int) -> Any:
         """What is said of an answer with this status."""
         answers = self.definition["responses"]
-        return doc.resolve(answers.get(str(status)) or answers[DEFAULT])
+        return reference.resolve(answers.get(str(status)) or answers[DEFAULT])
 
 
 PROMISES = {
@@ -90,7 +90,8 @@ def broken(response: httpx.Response) -> list[str]:
 
 def _headers(response: httpx.Response, answer: Any, promise: Promise) -> Iterator[str]:
     documented = {
-        name.lower(): doc.resolve(header) for name, header in answer.get("headers", {}).items()
+        name.lower(): reference.resolve(header)
+        for name, header in answer.get("headers", {}).items()
     }
     for name in sorted((TOLD & response.headers.keys()) - documented.keys()):
         yield f"header {name} is not documented"
@@ -136,7 +137,7 @@ def unknown(schema: Any, value: Any) -> list[str]:
 
 def parts(schema: Any) -> Iterator[Any]:
     """A schema and everything that it is an `allOf` of, references followed."""
-    schema = doc.resolve(schema)
+    schema = reference.resolve(schema)
     yield schema
     for part in schema.get("allOf", ()):
         yield from parts(part)

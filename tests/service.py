@@ -15,12 +15,12 @@ from fastapi import FastAPI
 from promises import broken
 
 from app import administration, database, demo, dossiers, fields, intake, main, protocols
-from app.access_log import Origin
 from app.administration import Office
 from app.database import Database
 from app.demo_persons import DemoPerson, demo_persons
 from app.insz import Insz
 from app.month_keys import MonthKeys
+from app.record import Origin
 from app.settings import Mode, Settings
 from app.tokens import API_AUDIENCE, DemoIssuer
 

@@ -29,12 +29,12 @@ from service import (
     make_production,
 )
 
-from app import administration, derived, fields, kbi, wire
+from app import administration, derived, fields, kbi, reference, wire
 from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE, demo_persons
 from app.deps import USER, Door
 from app.moments import brussels_date
 from app.problems import PROBLEMS, REFUSALS
-from app.routers import adviezen, doc, dossiers, mijn_toegang, toegangen
+from app.routers import adviezen, dossiers, mijn_toegang, toegangen
 
 DOORS: dict[str, Door[Any]] = {
     door.operation: door
@@ -357,15 +357,15 @@ def kind_of(problem: Any) -> tuple[str, str | None] | None:
 def shown(promise: Promise, status: int) -> set[Any]:
     """The kinds of problem that the contract shows for this operation and status."""
     content = promise.answer(status)["content"]["application/problem+json"]
-    values = [doc.resolve(example)["value"] for example in content["examples"].values()]
+    values = [reference.resolve(example)["value"] for example in content["examples"].values()]
     return {kind_of(value) for value in values if value["status"] == status}
 
 
 def shown_statuses(promise: Promise) -> set[int]:
     """The statuses that the contract shows under `default`."""
     content = promise.definition["responses"][DEFAULT]
-    examples = doc.resolve(content)["content"]["application/problem+json"]["examples"]
-    return {doc.resolve(example)["value"]["status"] for example in examples.values()}
+    examples = reference.resolve(content)["content"]["application/problem+json"]["examples"]
+    return {reference.resolve(example)["value"]["status"] for example in examples.values()}
 
 
 @pytest.mark.parametrize("promise", list(PROMISES.values()), ids=list(PROMISES))
@@ -437,7 +437,7 @@ def request_examples() -> Iterator[Any]:
             continue
         content = PROMISES[operation].definition["requestBody"]["content"]["application/json"]
         for name, example in content["examples"].items():
-            value = doc.resolve(example)["value"]
+            value = reference.resolve(example)["value"]
             yield pytest.param(door.body, value, id=f"{operation}-{name}")
 
 
@@ -454,7 +454,7 @@ def test_a_body_takes_the_documented_properties_and_no_other_one(operation: str)
     assert body
     content = PROMISES[operation].definition["requestBody"]["content"]["application/json"]
 
-    schema = doc.resolve(content["schema"])
+    schema = reference.resolve(content["schema"])
 
     assert set(body.model_fields) == schema["properties"].keys()
     required = {name for name, field in body.model_fields.items() if field.is_required()}

@@ -16,14 +16,14 @@ import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 from promises import CONTRACT, faults, properties, unknown
 
-from app import fields, obligation, problems
+from app import fields, obligation, problems, reference
 from app.errors import Outcome, Reason
 from app.policy import PopulationKind
 from app.routers import doc
 
 LINT = Path(__file__).parents[3] / "shared" / "tools" / "belgif_lint.py"
 SCHEMAS: Mapping[str, Any] = CONTRACT["components"]["schemas"]
-PAGES = {"/": doc.home, "/doc": doc.reference}
+PAGES = {"/": doc.home, "/doc": doc.doc}
 
 
 def walk(node: Any, path: str = "#") -> Iterator[tuple[str, Any]]:
@@ -45,7 +45,7 @@ def examples() -> Iterator[tuple[str, Any, Any]]:
             yield path, node.get("schema", node), node["example"]
         if "schema" in node:
             for name, example in node.get("examples", {}).items():
-                yield f"{path}/{name}", node["schema"], doc.resolve(example)["value"]
+                yield f"{path}/{name}", node["schema"], reference.resolve(example)["value"]
 
 
 def each_example() -> list[Any]:
@@ -58,7 +58,7 @@ def leaves(schema: Any, path: str) -> Iterator[str]:
     if schema.get("x-catalogue-leaf"):
         yield path
         return
-    schema = doc.resolve(schema)
+    schema = reference.resolve(schema)
     if "items" in schema:
         yield from leaves(schema["items"], path + "[]")
     for name, one in schema.get("properties", {}).items():
@@ -72,7 +72,7 @@ def test_follows_the_belgian_rest_guide() -> None:
         pytest.skip("the lint of the REST guide is not there: it stands in ../shared/tools")
 
     run = subprocess.run(
-        [sys.executable, LINT, doc.CONTRACT], capture_output=True, text=True, check=False
+        [sys.executable, LINT, reference.CONTRACT], capture_output=True, text=True, check=False
     )
 
     assert (run.stdout, run.returncode) == ("", 0)
@@ -103,8 +103,10 @@ def test_every_body_and_every_error_has_an_example() -> None:
     assert all(body["examples"] for body in bodies)
 
 
-@pytest.mark.parametrize("operation", list(doc.operations()), ids=lambda operation: operation.id)
-def test_every_operation_is_explained(operation: doc.Operation) -> None:
+@pytest.mark.parametrize(
+    "operation", list(reference.operations()), ids=lambda operation: operation.id
+)
+def test_every_operation_is_explained(operation: reference.Operation) -> None:
     assert operation.summary
     assert operation.description
     assert all(parameter.description for parameter in operation.parameters)
@@ -137,7 +139,7 @@ def test_the_listed_reasons_are_those_of_the_rules() -> None:
 def test_every_error_of_the_service_has_its_example() -> None:
     shown = {
         (value["status"], value["type"], value["title"], code)
-        for value in (example["value"] for example in doc.problem_examples())
+        for value in (example["value"] for example in reference.problem_examples())
         for code in [one["identificatie"] for one in value.get("uitzonderingen", ())] or [None]
     }
 
@@ -186,7 +188,7 @@ def test_a_page_loads_nothing(path: str) -> None:
 
     assert page.loads == []
     assert not page.tags.keys() & {"script", "link", "img", "iframe", "object", "embed"}
-    assert not re.search(r"url\(|@import", doc.style())
+    assert not re.search(r"url\(|@import", reference.style())
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -212,9 +214,9 @@ def test_a_page_has_a_language_one_heading_and_no_broken_link(path: str) -> None
 def test_the_reference_names_every_operation_schema_and_error() -> None:
     page = page_of("/doc")
 
-    named = {operation.id for operation in doc.operations()}
+    named = {operation.id for operation in reference.operations()}
     named |= {f"schema-{name}" for name in SCHEMAS}
-    named |= {f"fout-{kind.name}" for kind in doc.problem_kinds()}
+    named |= {f"fout-{kind.name}" for kind in reference.problem_kinds()}
 
     assert named <= set(page.ids)
 
@@ -222,7 +224,7 @@ def test_the_reference_names_every_operation_schema_and_error() -> None:
 def test_a_description_cannot_bring_html_into_the_page() -> None:
     text = "<b>*x*</b> `<i>*`\n\n- een\n- <script>"
 
-    html = doc.prose(text)
+    html = reference.prose(text)
 
     assert html == (
         "<p>&lt;b&gt;<em>x</em>&lt;/b&gt; <code>&lt;i&gt;*</code></p>"
@@ -233,7 +235,7 @@ def test_a_description_cannot_bring_html_into_the_page() -> None:
 def test_both_forms_of_the_contract_are_the_same() -> None:
     yaml, as_json = doc.openapi_yaml(), doc.openapi_json()
 
-    assert bytes(yaml.body) == doc.CONTRACT.read_bytes()
+    assert bytes(yaml.body) == reference.CONTRACT.read_bytes()
     assert json.loads(bytes(as_json.body)) == CONTRACT
     assert (yaml.media_type, as_json.media_type) == ("application/yaml", "application/json")
 
@@ -249,7 +251,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_text_can_be_read_on_its_background(theme: int) -> None:
-    block = re.findall(r":root \{(.*?)\}", doc.style(), re.DOTALL)[theme]
+    block = re.findall(r":root \{(.*?)\}", reference.style(), re.DOTALL)[theme]
     colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block))
 
     pairs = product(["tekst", "gedempt", "link"], ["vlak", "blok"])

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import text
 
 from app import administration, agreement, protocols
-from app.access_log import Origin
 from app.administration import Office
 from app.agreement import Document
 from app.canonical import digest
@@ -19,6 +18,7 @@ from app.models.register import ProtocolSetting
 from app.month_keys import MonthKeyMissing, MonthKeys
 from app.policy import Clause
 from app.protocols import Change, Entry, FileFault, Register, RegisterRefused, Source
+from app.record import Origin
 
 ROOT = Path(__file__).parents[2]
 DEMO = (ROOT / "protocols" / "demo" / "voorbeeldstad.yaml").read_text(encoding="utf-8")
