@@ -156,9 +156,6 @@ async def attend(request: Request, door: Door[Body], use_case: UseCase[Body]) ->
     visit = _begin(request, door, now)
     try:
         response = await _answer(request, desk, door, visit, use_case)
-    except ClientDisconnect:
-        # It never arrived whole; a record would let anybody fill the log with half requests.
-        return Response(status_code=400)
     except LogUnavailable as fault:
         response = problems.render(fault)  # there is no record to name
     except Fault as fault:
@@ -338,10 +335,7 @@ def _issue(rule: str, location: str, name: str | None = None) -> Issue:
 
 
 async def read_content(request: Request) -> bytes | None:
-    """The body, or None when it is too large; what is too much is read away, not kept.
-
-    Raises ClientDisconnect when the client went away.
-    """
+    """The body, or None when it is too large; what is too much is read away, not kept."""
     content = bytearray()
     size = 0
     try:
@@ -352,8 +346,8 @@ async def read_content(request: Request) -> bytes | None:
                     return None
                 if size <= BODY_LIMIT:
                     content += chunk
-    except TimeoutError:
-        pass  # what came is judged as it is: half a body is no JSON
+    except (TimeoutError, ClientDisconnect):
+        pass  # what came is judged, and recorded, as it is: half a body is no JSON
     return bytes(content) if size <= BODY_LIMIT else None
 
 

@@ -1069,8 +1069,13 @@ async def test_gives_no_detail_of_what_broke_outside_the_operations(
     assert RESIDENT_WITH_CERTIFICATE.digits not in response.text
 
 
-async def test_leaves_no_record_of_a_request_that_never_arrived_whole(service: Service) -> None:
-    token = service.token(CITY, DOSSIER)
+@pytest.mark.parametrize(
+    ("token", "reason"), [(True, "invalidRequest"), (False, "unauthenticated")]
+)
+async def test_records_a_request_that_never_arrived_whole(
+    service: Service, token: bool, reason: str
+) -> None:
+    held = f"Bearer {service.token(CITY, DOSSIER)}" if token else "Bearer x"
     scope = {
         "type": "http",
         "method": "POST",
@@ -1080,7 +1085,7 @@ async def test_leaves_no_record_of_a_request_that_never_arrived_whole(service: S
         "root_path": "",
         "scheme": "http",
         "server": ("testserver", 80),
-        "headers": [(b"content-length", b"100"), (b"authorization", f"Bearer {token}".encode())],
+        "headers": [(b"content-length", b"100"), (b"authorization", held.encode())],
     }
     parts = iter(
         [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
@@ -1095,8 +1100,9 @@ async def test_leaves_no_record_of_a_request_that_never_arrived_whole(service: S
 
     await service.app(scope, receive, send)
 
-    assert sent[0]["status"] == 400
-    assert not service.records()
+    assert sent[0]["status"] == (400 if token else 401)
+    [record] = service.records()
+    assert record["reasonCode"] == reason
     assert (await Request().send(service)).status_code == 200
 
 

@@ -57,7 +57,7 @@ def fault(code: str, diagnosis: str = "Er is iets", on: str = "2017-03-30") -> b
 @pytest.fixture
 def real() -> list[Path]:
     """The public test answers of the MAGDA platform."""
-    files = intake.answer_files([ANSWERS])
+    files = sorted(ANSWERS.glob("*.xml"))
     if not files:
         pytest.skip("../shared/kbi/antwoorden is not there: nothing real to read")
     return files

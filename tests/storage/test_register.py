@@ -389,6 +389,19 @@ def test_a_suspension_holds_for_every_version_until_it_is_lifted(office: Office)
     assert register(office).version == 3
 
 
+def test_a_new_version_does_not_lift_a_suspension(office: Office) -> None:
+    load(office, source(geldigTot="2026-06-30"))
+    administration.suspend(office, ID, "klacht 3", NOW)
+    days = (TODAY, date(2026, 7, 1))
+
+    load(office, source(versie="2", geldigVan="2026-07-01"))
+    suspended = [clause(office, day).suspended_since for day in days]
+    administration.resume(office, ID, NOW)
+
+    assert suspended == [TODAY, TODAY]
+    assert [clause(office, day).suspended_since for day in days] == [None, None]
+
+
 def test_a_suspension_counts_from_the_day_in_brussels(office: Office) -> None:
     load(office, source())
 
