@@ -4,10 +4,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -21,19 +21,13 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
-from ruamel.yaml import YAML
-from ruamel.yaml.composer import Composer
-from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, ScalarEvent
 
-from app import canonical, fields
+from app import canonical, fields, plain_yaml
 from app.moments import read_day
 from app.obligation import Profile
-from app.policy import Clause, Operation, Period, Population, PopulationKind
+from app.plain_yaml import Unreadable
+from app.policy import Operation, Period, PopulationKind
 
-MAX_BYTES = 200_000  # a long protocol takes a tenth; more would only keep a reader busy
-MAX_DEPTH = 20
 OPERATOR = "operator"
 
 ADVICE = frozenset({Operation.QUERY_ADVIES, Operation.QUERY_ADVIES_BATCH})
@@ -640,7 +634,11 @@ def parse(text: str) -> Document | RegisterList:
     reported alone, by line; a rule that joins several parts (a document's, a purpose's) is
     checked once those parts hold.
     """
-    return from_data(_load(text))
+    try:
+        data = plain_yaml.read(text)
+    except Unreadable as found:
+        raise DocumentInvalid([Fault(found.place, found.rule)]) from None
+    return from_data(data)
 
 
 def from_data(data: Any) -> Document | RegisterList:
@@ -679,112 +677,6 @@ def document_hash(document: Document) -> str:
     return canonical.digest(as_data(document))
 
 
-def clauses(
-    document: Document,
-    *,
-    delegates: Sequence[Delegate],
-    profiles: Mapping[str, frozenset[str]],
-    legal_ground_ends: Mapping[str, date | None],
-    suspended_since: date | None,
-    ended_on: date | None,
-    today: date,
-    cooperation_since: date | None = None,
-) -> list[Clause]:
-    """What the document opens on `today`: a clause for each organisation, purpose and access.
-
-    `delegates` count on their own days only; `profiles` by organisation; `legal_ground_ends` by
-    purpose code, None for `geen`; `ended_on` is the last valid day; `cooperation_since` the
-    start of a `termijn`. An end that the operator must still set leaves its period open and
-    the clause unsettled, which production refuses.
-    """
-    digest = document_hash(document)
-    last, last_settled = _last_day(document, cooperation_since)
-    result = []
-    for purpose in document.purposes:
-        ground = purpose.legal_ground
-        stated = ground.last if isinstance(ground.last, date) else None
-        ground_settled = ground.last != OPERATOR or purpose.code in legal_ground_ends
-        for access in purpose.accesses:
-            for organisation in _callers(access, purpose, delegates, today):
-                result.append(
-                    Clause(
-                        protocol=document.id,
-                        version=document.version,
-                        hash=digest,
-                        organisation=organisation,
-                        purpose=purpose.code,
-                        operations=frozenset(access.operations),
-                        fields=frozenset[str]().union(
-                            *(fields.leaves(grant.field) for grant in access.grants)
-                        ),
-                        population=_population(access.persons, organisation),
-                        valid=Period(document.first, _earliest(last, ended_on)),
-                        on_behalf_of=access.on_behalf_of,
-                        legal_ground=Period(
-                            ground.first, _earliest(stated, legal_ground_ends.get(purpose.code))
-                        ),
-                        legal_ground_settled=ground_settled and last_settled,
-                        suspended_since=suspended_since,
-                        demands_profile=access.function_profiles == "geeist",
-                        profiles=profiles.get(organisation),
-                        advice_profile=access.advice.profile.value if access.advice else None,
-                    )
-                )
-    return result
-
-
-def keep_until(document: Document, purpose: str, delivered: date) -> date | None:
-    """Until when the receiver keeps what was `delivered` for a purpose of the document.
-
-    None where the end hangs on an event that only the receiver knows.
-    """
-    [retention] = [known.retention for known in document.purposes if known.code == purpose]
-    if retention.years is None or retention.since != "mededeling":
-        return None
-    return _anniversary(delivered, retention.years)
-
-
-def _last_day(document: Document, cooperation_since: date | None) -> tuple[date | None, bool]:
-    """The last valid day as far as it is known, and whether nobody must still set it."""
-    if document.term is None:
-        return (document.last if isinstance(document.last, date) else None), True
-    if cooperation_since is None:
-        return None, False
-    return _anniversary(cooperation_since, document.term.years) - timedelta(days=1), True
-
-
-def _callers(
-    access: Access, purpose: Purpose, delegates: Sequence[Delegate], today: date
-) -> list[str]:
-    if access.audience is Audience.RECEIVER:
-        return list(access.organisations)
-    # A list outside the document never touches what the document itself opens to a receiver.
-    receivers = {organisation for other in purpose.accesses for organisation in other.organisations}
-    return [
-        delegate.organisation
-        for delegate in delegates
-        if delegate.organisation not in receivers
-        and (delegate.valid.first or date.min) <= today <= (delegate.valid.last or date.max)
-    ]
-
-
-def _population(persons: Persons, organisation: str) -> Population:
-    """A member is always a member of the body that asks."""
-    member_of = organisation if persons.kind is PopulationKind.MEMBER else None
-    return Population(persons.kind, persons.nis, persons.project, member_of)
-
-
-def _earliest(*days: date | None) -> date | None:
-    return min((day for day in days if day), default=None)
-
-
-def _anniversary(day: date, years: int) -> date:
-    try:
-        return day.replace(year=day.year + years)
-    except ValueError:  # 29 February counts as 1 March in other years
-        return date(day.year + years, 3, 1)
-
-
 def _backward(
     first: date | None, last: date | str | None, end: str, begin: str
 ) -> Iterator[Finding]:
@@ -812,48 +704,3 @@ def _unique(values: Iterable[tuple[Place, str]]) -> Iterator[Finding]:
 def _place(loc: Place) -> str:
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc]
     return "".join(parts).removeprefix(".") or "document"
-
-
-class _PlainComposer(Composer):
-    """No aliases, anchors, tags or merge keys: what one reads is what there is."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.parser.peek_event()
-        merge = isinstance(event, ScalarEvent) and event.value == "<<"
-        if isinstance(event, AliasEvent) or event.anchor or event.tag or merge:
-            raise MarkedYAMLError(
-                problem="aliases, anchors, tags and merge keys are refused",
-                problem_mark=event.start_mark,
-            )
-        return super().compose_node(parent, index)
-
-
-class _PlainConstructor(SafeConstructor):
-    """Dates stay text here, so that a wrong one is reported with its place."""
-
-
-_PlainConstructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
-
-
-def _load(text: str) -> Any:
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise DocumentInvalid([Fault("document", f"is larger than {MAX_BYTES} bytes")])
-    # `%YAML 1.1` would make `yes` a boolean.
-    if re.search(r"^%", text, re.MULTILINE):
-        raise DocumentInvalid([Fault("document", "directives are refused")])
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Composer = _PlainComposer
-    yaml.Constructor = _PlainConstructor
-    yaml.max_depth = MAX_DEPTH
-    try:
-        return yaml.load(text)
-    except DuplicateKeyError as error:
-        _unreadable(error, "a key stands twice")
-    except MarkedYAMLError as error:
-        _unreadable(error, str(error.problem))
-    except (YAMLError, ValueError):  # an unprintable character; a number of 5,000 digits
-        raise DocumentInvalid([Fault("document", "is no readable YAML")]) from None
-
-
-def _unreadable(error: MarkedYAMLError, rule: str) -> NoReturn:
-    raise DocumentInvalid([Fault(f"line {error.problem_mark.line + 1}", rule)]) from None

@@ -8,109 +8,61 @@ import secrets
 import time
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from typing import Any, Generic, TypeVar
+from datetime import UTC, datetime
 
 from fastapi import Request, Response
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
-from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from app import problems, wire
+from app import problems
+from app.doors import (
+    BODY_LIMIT,
+    CORRELATION,
+    IS_GUID,
+    Arrival,
+    Body,
+    Door,
+    Turned,
+    accepts_json,
+    inspect,
+)
 from app.errors import (
     BodyTooLarge,
     Fault,
     InputInvalid,
-    InszInvalid,
     Issue,
     IssueType,
     LogUnavailable,
-    MediaTypeUnsupported,
-    MethodNotAllowed,
     NotAcceptable,
     RateLimited,
     RegisterChanged,
-    ScopeMissing,
-    SenderMismatch,
 )
 from app.gate import Gate
-from app.insz import contains_insz
-from app.moments import read_day
 from app.record import Trace
-from app.settings import Settings
 from app.strangers import Strangers
 from app.tokens import Caller, Verifier
 from app.visit import Visit, new_event_id
-from app.wire import GUID, PersonQuestion
 
-BODY_LIMIT = 64 * 1024
 DRAINED = 16 * 1024 * 1024  # what is read and dropped of a body that is too large
 BODY_SECONDS = 30  # that a body may take to arrive
-ISSUES = 20  # named in one problem; a body of nothing but faults is not echoed as a long list
 DECISIONS = 10  # how often a register that keeps moving is followed before giving up
 
 
-class NoBody(BaseModel):
-    """What an operation without a body is given."""
-
-
-USER = "X-Magda-Enduser-ID"
-PROFILE = "X-Functieprofiel"
-SENDER = "X-Magda-Sender-ID"
-CORRELATION = "X-Correlation-ID"
 # A route takes every method: the wrong one is refused after the token is known, and recorded.
 ANY_METHOD: list[str] = []
-HEADER_LENGTH = 100
 
-_HEADER = re.compile(rf"[ -~]{{1,{HEADER_LENGTH}}}")
-_GUID = re.compile(GUID)
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 logger = logging.getLogger("protocolpoort")
-
-Body = TypeVar("Body", bound=BaseModel)
 
 
 def read_clock() -> datetime:
     """The moment it is; the only place that looks."""
     return datetime.now(UTC)  # noqa: TID251 - the one clock
-
-
-@dataclass(frozen=True)
-class Door(Generic[Body]):
-    """What an operation demands of a request before its use case sees it."""
-
-    operation: str
-    method: str
-    route: str
-    body: type[Body] | None = None  # None: the operation has none
-    scopes: tuple[str, ...] = ()  # one of them; none: any valid token
-    personal: bool = False  # returns personal data, so the acting user must be named
-    days: tuple[str, ...] = ()  # its query parameters, all of them dates
-
-
-@dataclass(frozen=True)
-class Arrival(Generic[Body]):
-    """A request that may go on to its use case."""
-
-    visit: Visit
-    caller: Caller
-    body: Body
-    query: Mapping[str, date]
-    path: Mapping[str, str]
-    now: datetime
-
-
-@dataclass(frozen=True)
-class Turned:
-    """A request that goes no further: what is known of it, and the fault."""
-
-    visit: Visit
-    fault: Fault
 
 
 @dataclass
@@ -145,7 +97,7 @@ def refuse_unknown(request: Request) -> None:
     """On a public resource: no query parameters, and JSON only."""
     if request.query_params:
         raise InputInvalid([Issue(IssueType.UNKNOWN_INPUT, "unknown query parameter", "query")])
-    if not _accepts_json(request.headers.getlist("accept")):
+    if not accepts_json(request.headers.getlist("accept")):
         raise NotAcceptable
 
 
@@ -193,7 +145,7 @@ async def _answer(
         return problems.render(limited, visit.event_id if recorded else None)
 
     try:
-        arrival = _inspect(request, door, visit, caller, content, gate.settings, now)
+        arrival = inspect(request, door, visit, caller, content, gate.settings, now)
         visit = arrival.visit
         return await _decide(gate, arrival, use_case)
     except Fault:
@@ -220,118 +172,6 @@ async def _decide(
         except RegisterChanged:
             await gate.reload_register()
     raise LogUnavailable
-
-
-def _inspect(
-    request: Request,
-    door: Door[Body],
-    visit: Visit,
-    caller: Caller,
-    content: bytes | None,
-    settings: Settings,
-    now: datetime,
-) -> "Arrival[Body] | Turned":
-    """Size, method, media types, syntax and headers, scope, sender: the first fault turns away."""
-    if content is None:
-        return Turned(visit, BodyTooLarge(BODY_LIMIT))
-    if request.method != door.method:
-        return Turned(visit, MethodNotAllowed(door.method))
-    if not _accepts_json(request.headers.getlist("accept")):
-        return Turned(visit, NotAcceptable())
-    if door.body and not _is_json(request.headers.get("content-type")):
-        return Turned(visit, MediaTypeUnsupported())
-
-    issues: list[Issue] = []
-    visit = replace(
-        visit,
-        user=_header(request, USER, issues, required=door.personal),
-        function_profile=_header(request, PROFILE, issues),
-        system=_header(request, SENDER, issues),
-        parameters=tuple(name for name in door.days if name in request.query_params),
-    )
-    if _GUID.fullmatch(request.headers.get(CORRELATION, visit.correlation_id)) is None:
-        issues.append(_issue("must be a GUID", "header", CORRELATION))
-    query = _query(request, door, issues)
-    path = _path(request, issues)
-    body, number_is_wrong = _body(content, door, issues, settings)
-    if issues:
-        kind = InszInvalid if number_is_wrong and len(issues) == 1 else InputInvalid
-        return Turned(visit, kind(issues[:ISSUES]))
-    if isinstance(body, PersonQuestion):  # a search value never stands in the log
-        visit = replace(visit, reference=body.referte)
-
-    if door.scopes and not any(caller.has(scope) for scope in door.scopes):
-        return Turned(visit, ScopeMissing(door.scopes))
-    if visit.system not in (None, caller.organisation):
-        return Turned(visit, SenderMismatch())
-    return Arrival(visit, caller, body, query, path, now)
-
-
-def _body(
-    content: bytes, door: Door[Body], issues: list[Issue], settings: Settings
-) -> tuple[Any, bool]:
-    """The parsed body, and whether its only fault is the form of the national number."""
-    if door.body is None:
-        return None, False
-    try:
-        body = wire.parse(content, door.body)
-    except InputInvalid as invalid:
-        issues += invalid.issues
-        return None, isinstance(invalid, InszInvalid)
-    insz = getattr(body, "insz", None)
-    if settings.production and insz is not None and insz.is_test:
-        rule = "is a test number, which production does not take"
-        issues.append(Issue(IssueType.INVALID_STRUCTURE, rule, name="insz"))
-        return None, True
-    return body, False
-
-
-def _header(
-    request: Request, name: str, issues: list[Issue], *, required: bool = False
-) -> str | None:
-    """One header that may stand in the log: printable, short, no national number."""
-    values = request.headers.getlist(name)
-    if not values and required:
-        issues.append(_issue("is required", "header", name))
-    if not values:
-        return None
-    value = values[0].strip()
-    if len(values) > 1 or not _HEADER.fullmatch(value):
-        rule = f"must stand there once, with 1 to {HEADER_LENGTH} printable ASCII characters"
-        issues.append(_issue(rule, "header", name))
-        return None
-    if contains_insz(value):
-        issues.append(_issue("must not hold a national number", "header", name))
-        return None
-    return value
-
-
-def _query(request: Request, door: Door[Body], issues: list[Issue]) -> dict[str, date]:
-    """The query parameters, all of them dates; the name of an unknown one is never repeated."""
-    pairs = request.query_params.multi_items()
-    if any(name not in door.days for name, _ in pairs):
-        issues.append(Issue(IssueType.UNKNOWN_INPUT, "unknown query parameter", "query"))
-    days = {}
-    for name in door.days:
-        values = request.query_params.getlist(name)
-        day = read_day(values[0]) if len(values) == 1 else None
-        if day:
-            days[name] = day
-        if values and not day:
-            issues.append(_issue("must be one date, as 2026-01-31", "query", name))
-    return days
-
-
-def _path(request: Request, issues: list[Issue]) -> dict[str, str]:
-    """The path parameters; ids of records are GUIDs."""
-    for name, value in request.path_params.items():
-        if not _GUID.fullmatch(value):
-            issues.append(_issue("must be a GUID", "path", name))
-    return dict(request.path_params)
-
-
-def _issue(rule: str, location: str, name: str | None = None) -> Issue:
-    return Issue(IssueType.SCHEMA_VIOLATION, rule, location, name)
 
 
 async def read_content(request: Request) -> bytes | None:
@@ -363,30 +203,11 @@ def _begin(request: Request, door: Door[Body], now: datetime) -> Visit:
         operation=door.operation,
         route=door.route,
         started_at=now,
-        correlation_id=correlation if _GUID.fullmatch(correlation) else str(uuid.uuid4()),
+        correlation_id=correlation if IS_GUID.fullmatch(correlation) else str(uuid.uuid4()),
         event_id=new_event_id(now),
         trace_id=parent[1] if parent else secrets.token_hex(16),
         span_id=secrets.token_hex(8),
     )
-
-
-def _accepts_json(accept: Sequence[str]) -> bool:
-    """Absent accepts all; a range with q=0 accepts nothing; several headers are one list."""
-    if not accept:
-        return True
-    for item in ",".join(accept).split(","):
-        kind, *parameters = (part.strip().lower() for part in item.split(";"))
-        refused = any(re.fullmatch(r"q=0(\.0{0,3})?", parameter) for parameter in parameters)
-        if kind in ("*/*", "application/*", "application/json") and not refused:
-            return True
-    return False
-
-
-def _is_json(content_type: str | None) -> bool:
-    """An absent Content-Type counts as JSON."""
-    if content_type is None:
-        return True
-    return content_type.split(";")[0].strip().lower() == "application/json"
 
 
 async def _broken(gate: Gate, visit: Visit, error: Exception) -> Response:

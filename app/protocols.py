@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlmodel import Session, col, select
 
-from app import agreement
+from app import agreement, clauses
 from app.agreement import Delegate, DelegateList, Document, DocumentInvalid, ProfileList
 from app.canonical import digest
 from app.models.register import ProtocolSetting, RegisterList, RegisterState, SharingProtocol
@@ -49,7 +49,7 @@ class Register:
         return tuple(
             clause
             for entry in self._entries
-            for clause in agreement.clauses(
+            for clause in clauses.opened_by(
                 entry.document,
                 delegates=entry.delegates,
                 profiles=entry.profiles,
@@ -81,7 +81,7 @@ class Register:
         """Until when the receiver may keep what is delivered, where that is a date."""
         for entry in self._entries:
             if (entry.document.id, entry.document.version) == (clause.protocol, clause.version):
-                return agreement.keep_until(entry.document, clause.purpose, delivered)
+                return clauses.keep_until(entry.document, clause.purpose, delivered)
         return None
 
     def document(self, protocol: str) -> Document | None:

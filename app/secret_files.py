@@ -18,8 +18,18 @@ def write_once(path: Path, data: bytes) -> bool:
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)
+        _sync_folder(path.parent)
     except FileExistsError:
         return False
     finally:
         draft.unlink(missing_ok=True)
     return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name of a file is durable when its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -80,6 +80,6 @@ def _path(text: str | None) -> Path | None:
 
 def _number(name: str, values: Mapping[str, str], default: int) -> int:
     text = values.get(name, str(default))
-    if not (text.isascii() and text.isdigit()):
-        raise SettingInvalid(f"{PREFIX}{name} must be a whole number of 0 or more")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise SettingInvalid(f"{PREFIX}{name} must be a whole number of 0 or more, of 9 digits")
     return int(text)

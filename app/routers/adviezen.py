@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from app.advising import advise
-from app.deps import ANY_METHOD, Arrival, Door, attend
+from app.deps import ANY_METHOD, attend
+from app.doors import Arrival, Door
 from app.gate import Gate
 from app.wire import AdviceQuestion
 

@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.deps import ANY_METHOD, Arrival, Door, attend
+from app.deps import ANY_METHOD, attend
+from app.doors import Arrival, Door
 from app.gate import Gate
 from app.lookup import look_up
 from app.wire import DossierQuestion

@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from app import inspection
-from app.deps import ANY_METHOD, Arrival, Door, NoBody, attend
+from app.deps import ANY_METHOD, attend
+from app.doors import Arrival, Door, NoBody
 from app.gate import Gate
 
 router = APIRouter()

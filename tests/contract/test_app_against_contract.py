@@ -31,7 +31,7 @@ from service import (
 
 from app import administration, derived, fields, kbi, reference, wire
 from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE, demo_persons
-from app.deps import USER, Door
+from app.doors import USER, Door
 from app.moments import brussels_date
 from app.problems import PROBLEMS, REFUSALS
 from app.routers import adviezen, dossiers, mijn_toegang, toegangen

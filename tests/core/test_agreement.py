@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from app import agreement, canonical, fields
+from app import agreement, canonical, fields, plain_yaml
 from app.agreement import CONTENTS, Delegate, Document, DocumentInvalid, Fault
+from app.clauses import keep_until, opened_by
 from app.policy import Clause, Operation, Period, Population, PopulationKind
 
 PROTOCOLS = Path(__file__).parents[2] / "protocols"
@@ -189,7 +190,7 @@ def clauses(of: Document, **changes: Any) -> list[Clause]:
         "ended_on": None,
         "today": TODAY,
     }
-    return agreement.clauses(of, **{**defaults, **changes})
+    return opened_by(of, **{**defaults, **changes})
 
 
 ACCESS = "doeleinden.0.toegang.0"
@@ -507,7 +508,7 @@ BAD_YAML = [
     ("a: \ud800\n", "document", "is no readable YAML"),
     (f"a: {'9' * 5000}\n", "document", "is no readable YAML"),
     ("a: " + "[" * 50_000, "line 1", "maximum depth of data structure exceeded"),
-    ("a: " + "x" * agreement.MAX_BYTES, "document", "is larger than 200000 bytes"),
+    ("a: " + "x" * plain_yaml.MAX_BYTES, "document", "is larger than 200000 bytes"),
 ]
 
 
@@ -761,7 +762,7 @@ def test_says_until_when_the_receiver_keeps_the_data_where_that_is_a_date(
 ) -> None:
     kept = document(doeleinden__0__bewaring={"tekst": "5 jaar.", **retention})
 
-    assert agreement.keep_until(kept, "beleid", delivered) == until
+    assert keep_until(kept, "beleid", delivered) == until
 
 
 def test_refuses_a_number_that_no_text_can_hold() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import agreement, fields
+from app import agreement, clauses, fields
 from app.agreement import Delegate, Document
 from app.errors import Reason
 from app.policy import (
@@ -86,7 +86,7 @@ def clause(
     cooperation_since: date | None = date(2022, 3, 1),
 ) -> Clause | None:
     """What the protocol opens for an organisation and a purpose on a day, if anything."""
-    opened = agreement.clauses(
+    opened = clauses.opened_by(
         read(name),
         delegates=care_funds(),
         profiles={
@@ -406,7 +406,7 @@ KEPT = [
 def test_says_how_long_the_receiver_keeps_the_data(
     name: str, purpose: str, until: date | None
 ) -> None:
-    assert agreement.keep_until(read(name), purpose, NOW) == until
+    assert clauses.keep_until(read(name), purpose, NOW) == until
 
 
 TERMS = [
@@ -522,7 +522,7 @@ def test_the_demo_municipality_is_open_to_its_listed_profile() -> None:
     )
     assert isinstance(parsed, agreement.ProfileList)
 
-    [found] = agreement.clauses(
+    [found] = clauses.opened_by(
         read("demo/voorbeeldstad"),
         delegates=(),
         profiles={parsed.organisation: frozenset(parsed.profiles)},

@@ -1,0 +1,214 @@
+"""What an operation demands of a request: its door, and the checks before its use case."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any, Generic, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel
+
+from app import wire
+from app.errors import (
+    BodyTooLarge,
+    Fault,
+    InputInvalid,
+    InszInvalid,
+    Issue,
+    IssueType,
+    MediaTypeUnsupported,
+    MethodNotAllowed,
+    NotAcceptable,
+    ScopeMissing,
+    SenderMismatch,
+)
+from app.insz import contains_insz
+from app.moments import read_day
+from app.settings import Settings
+from app.tokens import Caller
+from app.visit import Visit
+from app.wire import GUID, PersonQuestion
+
+BODY_LIMIT = 64 * 1024
+ISSUES = 20  # named in one problem; a body of nothing but faults is not echoed as a long list
+
+
+class NoBody(BaseModel):
+    """What an operation without a body is given."""
+
+
+USER = "X-Magda-Enduser-ID"
+PROFILE = "X-Functieprofiel"
+SENDER = "X-Magda-Sender-ID"
+CORRELATION = "X-Correlation-ID"
+HEADER_LENGTH = 100
+
+_HEADER = re.compile(rf"[ -~]{{1,{HEADER_LENGTH}}}")
+IS_GUID = re.compile(GUID)
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Door(Generic[Body]):
+    """What an operation demands of a request before its use case sees it."""
+
+    operation: str
+    method: str
+    route: str
+    body: type[Body] | None = None  # None: the operation has none
+    scopes: tuple[str, ...] = ()  # one of them; none: any valid token
+    personal: bool = False  # returns personal data, so the acting user must be named
+    days: tuple[str, ...] = ()  # its query parameters, all of them dates
+
+
+@dataclass(frozen=True)
+class Arrival(Generic[Body]):
+    """A request that may go on to its use case."""
+
+    visit: Visit
+    caller: Caller
+    body: Body
+    query: Mapping[str, date]
+    path: Mapping[str, str]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A request that goes no further: what is known of it, and the fault."""
+
+    visit: Visit
+    fault: Fault
+
+
+def inspect(
+    request: Request,
+    door: Door[Body],
+    visit: Visit,
+    caller: Caller,
+    content: bytes | None,
+    settings: Settings,
+    now: datetime,
+) -> "Arrival[Body] | Turned":
+    """Size, method, media types, syntax and headers, scope, sender: the first fault turns away."""
+    if content is None:
+        return Turned(visit, BodyTooLarge(BODY_LIMIT))
+    if request.method != door.method:
+        return Turned(visit, MethodNotAllowed(door.method))
+    if not accepts_json(request.headers.getlist("accept")):
+        return Turned(visit, NotAcceptable())
+    if door.body and not _is_json(request.headers.get("content-type")):
+        return Turned(visit, MediaTypeUnsupported())
+
+    issues: list[Issue] = []
+    visit = replace(
+        visit,
+        user=_header(request, USER, issues, required=door.personal),
+        function_profile=_header(request, PROFILE, issues),
+        system=_header(request, SENDER, issues),
+        parameters=tuple(name for name in door.days if name in request.query_params),
+    )
+    if IS_GUID.fullmatch(request.headers.get(CORRELATION, visit.correlation_id)) is None:
+        issues.append(_issue("must be a GUID", "header", CORRELATION))
+    query = _query(request, door, issues)
+    path = _path(request, issues)
+    body, number_is_wrong = _body(content, door, issues, settings)
+    if issues:
+        kind = InszInvalid if number_is_wrong and len(issues) == 1 else InputInvalid
+        return Turned(visit, kind(issues[:ISSUES]))
+    if isinstance(body, PersonQuestion):  # a search value never stands in the log
+        visit = replace(visit, reference=body.referte)
+
+    if door.scopes and not any(caller.has(scope) for scope in door.scopes):
+        return Turned(visit, ScopeMissing(door.scopes))
+    if visit.system not in (None, caller.organisation):
+        return Turned(visit, SenderMismatch())
+    return Arrival(visit, caller, body, query, path, now)
+
+
+def _body(
+    content: bytes, door: Door[Body], issues: list[Issue], settings: Settings
+) -> tuple[Any, bool]:
+    """The parsed body, and whether its only fault is the form of the national number."""
+    if door.body is None:
+        return None, False
+    try:
+        body = wire.parse(content, door.body)
+    except InputInvalid as invalid:
+        issues += invalid.issues
+        return None, isinstance(invalid, InszInvalid)
+    insz = getattr(body, "insz", None)
+    if settings.production and insz is not None and insz.is_test:
+        rule = "is a test number, which production does not take"
+        issues.append(Issue(IssueType.INVALID_STRUCTURE, rule, name="insz"))
+        return None, True
+    return body, False
+
+
+def _header(
+    request: Request, name: str, issues: list[Issue], *, required: bool = False
+) -> str | None:
+    """One header that may stand in the log: printable, short, no national number."""
+    values = request.headers.getlist(name)
+    if not values and required:
+        issues.append(_issue("is required", "header", name))
+    if not values:
+        return None
+    value = values[0].strip()
+    if len(values) > 1 or not _HEADER.fullmatch(value):
+        rule = f"must stand there once, with 1 to {HEADER_LENGTH} printable ASCII characters"
+        issues.append(_issue(rule, "header", name))
+        return None
+    if contains_insz(value):
+        issues.append(_issue("must not hold a national number", "header", name))
+        return None
+    return value
+
+
+def _query(request: Request, door: Door[Body], issues: list[Issue]) -> dict[str, date]:
+    """The query parameters, all of them dates; the name of an unknown one is never repeated."""
+    pairs = request.query_params.multi_items()
+    if any(name not in door.days for name, _ in pairs):
+        issues.append(Issue(IssueType.UNKNOWN_INPUT, "unknown query parameter", "query"))
+    days = {}
+    for name in door.days:
+        values = request.query_params.getlist(name)
+        day = read_day(values[0]) if len(values) == 1 else None
+        if day:
+            days[name] = day
+        if values and not day:
+            issues.append(_issue("must be one date, as 2026-01-31", "query", name))
+    return days
+
+
+def _path(request: Request, issues: list[Issue]) -> dict[str, str]:
+    """The path parameters; ids of records are GUIDs."""
+    for name, value in request.path_params.items():
+        if not IS_GUID.fullmatch(value):
+            issues.append(_issue("must be a GUID", "path", name))
+    return dict(request.path_params)
+
+
+def _issue(rule: str, location: str, name: str | None = None) -> Issue:
+    return Issue(IssueType.SCHEMA_VIOLATION, rule, location, name)
+
+
+def accepts_json(accept: Sequence[str]) -> bool:
+    """Absent accepts all; a range with q=0 accepts nothing; several headers are one list."""
+    if not accept:
+        return True
+    for item in ",".join(accept).split(","):
+        kind, *parameters = (part.strip().lower() for part in item.split(";"))
+        refused = any(re.fullmatch(r"q=0(\.0{0,3})?", parameter) for parameter in parameters)
+        if kind in ("*/*", "application/*", "application/json") and not refused:
+            return True
+    return False
+
+
+def _is_json(content_type: str | None) -> bool:
+    """An absent Content-Type counts as JSON."""
+    if content_type is None:
+        return True
+    return content_type.split(";")[0].strip().lower() == "application/json"

@@ -1,0 +1,68 @@
+"""YAML in which what one reads is what there is: no aliases, tags or duplicates. Pure."""
+
+import re
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
+from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, ScalarEvent
+
+MAX_BYTES = 200_000  # a long protocol takes a tenth; more would only keep a reader busy
+MAX_DEPTH = 20
+
+
+class Unreadable(Exception):
+    """The text is no plain YAML: the place (a line, or the document) and the rule."""
+
+    def __init__(self, place: str, rule: str) -> None:
+        super().__init__(f"{place}: {rule}")
+        self.place = place
+        self.rule = rule
+
+
+class _PlainComposer(Composer):
+    """No aliases, anchors, tags or merge keys: what one reads is what there is."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.parser.peek_event()
+        merge = isinstance(event, ScalarEvent) and event.value == "<<"
+        if isinstance(event, AliasEvent) or event.anchor or event.tag or merge:
+            raise MarkedYAMLError(
+                problem="aliases, anchors, tags and merge keys are refused",
+                problem_mark=event.start_mark,
+            )
+        return super().compose_node(parent, index)
+
+
+class _PlainConstructor(SafeConstructor):
+    """Dates stay text here, so that a wrong one is reported with its place."""
+
+
+_PlainConstructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
+def read(text: str) -> Any:
+    """YAML 1.2 as plain data, dates as text. Raises `Unreadable` with the place and the rule."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise Unreadable("document", f"is larger than {MAX_BYTES} bytes")
+    # `%YAML 1.1` would make `yes` a boolean.
+    if re.search(r"^%", text, re.MULTILINE):
+        raise Unreadable("document", "directives are refused")
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _PlainComposer
+    yaml.Constructor = _PlainConstructor
+    yaml.max_depth = MAX_DEPTH
+    try:
+        return yaml.load(text)
+    except DuplicateKeyError as error:
+        raise Unreadable(_line(error), "a key stands twice") from None
+    except MarkedYAMLError as error:
+        raise Unreadable(_line(error), str(error.problem)) from None
+    except (YAMLError, ValueError):  # an unprintable character; a number of 5,000 digits
+        raise Unreadable("document", "is no readable YAML") from None
+
+
+def _line(error: MarkedYAMLError) -> str:
+    return f"line {error.problem_mark.line + 1}"
