@@ -22,7 +22,7 @@ test: install ## all tests, on SQLite and on a throw-away PostgreSQL where its b
 	@.venv/bin/python -m coverage report --fail-under=100 --include='$(CORE)' --skip-covered
 
 # The pure core: every branch is run by a test.
-CORE := app/agreement.py,app/canonical.py,app/clauses.py,app/derived.py,app/errors.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/settings.py,app/visit.py
+CORE := app/agreement.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/errors.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/settings.py,app/visit.py
 
 check: install ## static checks: format, lint, types, import contracts, OpenAPI
 	.venv/bin/ruff format --check .

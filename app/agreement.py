@@ -1,4 +1,4 @@
-"""The protocol document: its format, its checks, its hash, and the clauses it opens. Pure."""
+"""The protocol document: its format, its checks and its hash. Pure."""
 
 import json
 import re

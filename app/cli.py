@@ -22,7 +22,7 @@ from app.deps import read_clock
 from app.errors import InputInvalid
 from app.intake import Report, Skipped, Stored
 from app.month_keys import MonthKeyMissing, MonthKeys
-from app.protocols import FileFault, RegisterRefused, Source
+from app.protocols import Change, FileFault, RegisterRefused, Source
 from app.settings import SettingInvalid, Settings
 from app.tokens import DemoIssuer, IssuersInvalid
 from app.wire import read_note
@@ -125,11 +125,16 @@ def run_demo(persons: Annotated[int, typer.Option(min=3)] = 2000, port: int = 80
     chosen = settings()
     if chosen.production:
         raise SettingInvalid("the demo runs with PROTOCOLPOORT_MODE=demo only")
+    try:
+        listener = demo.listen(port)
+    except demo.PortTaken:
+        say(f"port {port} of 127.0.0.1 is taken: choose another one with PORT=")
+        raise typer.Exit(FAILED) from None
     desk = office()
     sources, faults = protocols.read_files(protocol_files(chosen.protocols))
     if faults:
         raise typer.Exit(report_faults(faults))
-    administration.load(desk, sources, read_clock())
+    load(desk, sources)
     say(f"{persons} synthetic persons ...")
     demo.fill(desk, demo_persons(persons), read_clock())
     service = main.create_app(chosen)
@@ -140,11 +145,7 @@ def run_demo(persons: Annotated[int, typer.Option(min=3)] = 2000, port: int = 80
         for title, line in demo.lines_to_paste(issuer, port, read_clock()):
             print(f"\n# {title}\n{line}", flush=True)  # noqa: T201 - data, as plain text
 
-    try:
-        demo.serve(service, port, announce)
-    except demo.PortTaken:
-        say(f"port {port} of 127.0.0.1 is taken: choose another one with PORT=")
-        raise typer.Exit(FAILED) from None
+    demo.serve(service, listener, announce)
 
 
 @db.command("upgrade")
@@ -177,17 +178,20 @@ def protocol_validate(files: list[Path]) -> None:
 def protocol_load(folder: Annotated[Path | None, typer.Argument(metavar="DIR")] = None) -> None:
     """Put every complete document of DIR in force for its own dates, in one transaction."""
     chosen = settings()
-    files = protocol_files(folder or chosen.protocols)
-    if not files:
-        say(f"{folder or chosen.protocols}: no .yaml file")
-        raise typer.Exit(FAILED)
-    files, left_out = split_demo(files, production=chosen.production)
+    source = folder or chosen.protocols
+    files, left_out = split_demo(source, production=chosen.production)
     for path in left_out:
         say(f"{path}: left out, it is for the demo only")
+    if not files:
+        say(f"{source}: no .yaml file to load")
+        raise typer.Exit(FAILED)
     sources, faults = protocols.read_files(files)
     if faults:
         raise typer.Exit(report_faults(faults))
-    load(office(), sources)
+    changes = load(office(), sources)
+    for change in changes:
+        say(f"{change.protocol} {change.version}: {change.kind}")
+    say(f"{len(sources)} files read, {len(changes)} changes")
 
 
 @protocol.command("list")
@@ -280,22 +284,20 @@ def protocol_files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.yaml"))
 
 
-def split_demo(files: list[Path], *, production: bool) -> tuple[list[Path], list[Path]]:
-    """In production what stands in a folder `demo` is left out."""
-    demos = [path for path in files if production and "demo" in path.parts]
+def split_demo(folder: Path, *, production: bool) -> tuple[list[Path], list[Path]]:
+    """The files of a folder; in production what stands in a folder `demo` below it is left out."""
+    files = protocol_files(folder)
+    demos = [path for path in files if production and "demo" in path.relative_to(folder).parts]
     return [path for path in files if path not in demos], demos
 
 
-def load(desk: Office, sources: list[Source]) -> None:
-    """Load and say what changed; exit 1 when the register refuses."""
+def load(desk: Office, sources: list[Source]) -> list[Change]:
+    """Load the files; say why and exit 1 when the register refuses."""
     try:
-        changes = administration.load(desk, sources, read_clock())
+        return administration.load(desk, sources, read_clock())
     except RegisterRefused as refused:
         say(str(refused))
         raise typer.Exit(FAILED) from None
-    for change in changes:
-        say(f"{change.protocol} {change.version}: {change.kind}")
-    say(f"{len(sources)} files read, {len(changes)} changes")
 
 
 def report_faults(faults: list[FileFault]) -> int:

@@ -115,8 +115,8 @@ def _curl(url: str, token: str, body: dict[str, object], more: Sequence[str] = (
     )
 
 
-def serve(app: FastAPI, port: int, ready: Callable[[], None]) -> None:
-    """Serve until interrupted; call `ready` once /health answers. Raises PortTaken."""
+def listen(port: int) -> socket.socket:
+    """Take the port before anything else is done. Raises PortTaken."""
     # Only for a socket that says it is TCP does asyncio turn off the delay of small packets.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -125,6 +125,12 @@ def serve(app: FastAPI, port: int, ready: Callable[[], None]) -> None:
     except OSError:
         listener.close()
         raise PortTaken from None
+    return listener
+
+
+def serve(app: FastAPI, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until interrupted; call `ready` once /health answers."""
+    port = listener.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", **SERVER))
     threading.Thread(target=_announce, args=(port, ready), daemon=True).start()
     # uvicorn has closed everything when it raises the Ctrl-C again.

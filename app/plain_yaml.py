@@ -59,7 +59,9 @@ def read(text: str) -> Any:
     except DuplicateKeyError as error:
         raise Unreadable(_line(error), "a key stands twice") from None
     except MarkedYAMLError as error:
-        raise Unreadable(_line(error), str(error.problem)) from None
+        deep = "max_depth" in str(error.problem)
+        rule = f"is nested deeper than {MAX_DEPTH} levels" if deep else str(error.problem)
+        raise Unreadable(_line(error), rule) from None
     except (YAMLError, ValueError):  # an unprintable character; a number of 5,000 digits
         raise Unreadable("document", "is no readable YAML") from None
 

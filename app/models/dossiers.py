@@ -9,7 +9,7 @@ from app.models.columns import Json, Moment
 
 
 class DossierVersion(SQLModel, table=True):
-    """A dossier as the source gave it; the newest id of a person is the current one."""
+    """A dossier as the source gave it; the one fetched last is the current one."""
 
     __tablename__ = "dossier_version"
     __table_args__ = (Index(None, "insz", "id"),)

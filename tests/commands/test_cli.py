@@ -1,6 +1,7 @@
 """The commands of an operator: what they say and where, and the code that they end with."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,22 @@ def test_production_leaves_the_demo_out_and_says_so(command: Within) -> None:
     ]
 
 
+def test_production_leaves_out_only_what_is_below_a_demo_folder(
+    command: Within, own_folder: Path
+) -> None:
+    production = {"MODE": "production", "MONTH_KEYS": "keys"}
+    for arguments in (("db", "upgrade"), ("keys", "create")):
+        assert command(*arguments, **production).code == 0
+    folder = own_folder / "demo" / "protocols"
+    shutil.copytree(ROOT / "protocols", folder)
+
+    loaded = command("protocol", "load", str(folder), **production)
+
+    assert "genk-2021 1: inForce" in loaded.err
+    assert "voorbeeldstad-2026" not in loaded.err
+    assert loaded.code == 0
+
+
 def test_one_bad_document_keeps_the_others_out(command: Within, own_folder: Path) -> None:
     folder = own_folder / "protocols"
     folder.mkdir()
@@ -250,7 +267,7 @@ def test_another_content_under_a_version_in_force_is_refused(
 def test_an_empty_folder_is_no_load(command: Within, own_folder: Path) -> None:
     ended = command("protocol", "load", str(own_folder))
 
-    assert ended == Ended(1, "", f"{own_folder}: no .yaml file\n")
+    assert ended == Ended(1, "", f"{own_folder}: no .yaml file to load\n")
 
 
 def test_a_protocol_is_suspended_and_resumed(command: Within) -> None:

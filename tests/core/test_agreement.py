@@ -507,7 +507,7 @@ BAD_YAML = [
     ("a: \x00\n", "document", "is no readable YAML"),
     ("a: \ud800\n", "document", "is no readable YAML"),
     (f"a: {'9' * 5000}\n", "document", "is no readable YAML"),
-    ("a: " + "[" * 50_000, "line 1", "maximum depth of data structure exceeded"),
+    ("a: " + "[" * 50_000, "line 1", "is nested deeper than 20 levels"),
     ("a: " + "x" * plain_yaml.MAX_BYTES, "document", "is larger than 200000 bytes"),
 ]
 
