@@ -141,9 +141,9 @@ def run_demo(persons: Annotated[int, typer.Option(min=3)] = 2000, port: int = 80
     issuer = DemoIssuer.load_or_create(main.DEMO_ISSUER_KEY, chosen.mode)
 
     def announce() -> None:
-        print(f"# Protocolpoort op http://127.0.0.1:{port}/ (Ctrl-C stopt)", flush=True)  # noqa: T201
+        give(f"# Protocolpoort op http://127.0.0.1:{port}/ (Ctrl-C stopt)")
         for title, line in demo.lines_to_paste(issuer, port, read_clock()):
-            print(f"\n# {title}\n{line}", flush=True)  # noqa: T201 - data, as plain text
+            give(f"\n# {title}\n{line}")
 
     demo.serve(service, listener, announce)
 
@@ -209,7 +209,7 @@ def protocol_list(as_json: AsJson = False) -> None:
             }
             for row in protocols.list_all(session)
         ]
-    give(rows, as_json=as_json)
+    give_rows(rows, as_json=as_json)
 
 
 @protocol.command("suspend")
@@ -264,9 +264,7 @@ def token_issue(
 ) -> None:
     """Print a token of the demo issuer, alone on one line."""
     issuer = DemoIssuer.load_or_create(main.DEMO_ISSUER_KEY, settings().mode)
-    print(  # noqa: T201 - data, as plain text
-        issuer.issue(organisation, client, scope.split(), read_clock(), timedelta(seconds=ttl))
-    )
+    give(issuer.issue(organisation, client, scope.split(), read_clock(), timedelta(seconds=ttl)))
 
 
 @keys.command("create")
@@ -332,13 +330,18 @@ def outcome(known: bool, done: str, id_: str) -> int:
     return 0 if known else FAILED
 
 
-def give(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Data on stdout: JSON, or a line for each row with tabs."""
+def give(data: str) -> None:
+    """Data on stdout, plain and at once, also into a pipe; messages go through `say`."""
+    print(data, flush=True)  # noqa: T201 - the one place that prints data
+
+
+def give_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Rows as JSON, or a line for each with tabs."""
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False))  # noqa: T201 - data, as plain text
+        give(json.dumps(rows, ensure_ascii=False))
         return
     for row in rows:
-        print("\t".join(str(value or "-") for value in row.values()))  # noqa: T201 - data
+        give("\t".join(str(value or "-") for value in row.values()))
 
 
 if __name__ == "__main__":
