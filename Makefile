@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lock
+.PHONY: help install demo test check lock bench-refusals
 
 PORT ?= 8000
 PYTHON ?= python3
@@ -10,7 +10,7 @@ install: .venv/.installed ## make .venv with the locked dependencies, those of t
 # The stamp is newer than the lock files and pyproject only when the whole installation succeeded.
 .venv/.installed: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	.venv/bin/python -m pip install --quiet --require-hashes --no-deps --requirement requirements-dev.lock
 	.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -22,7 +22,7 @@ test: install ## all tests, on SQLite and on a throw-away PostgreSQL where its b
 	@.venv/bin/python -m coverage report --fail-under=100 --include='$(CORE)' --skip-covered
 
 # The pure core: every branch is run by a test.
-CORE := app/agreement.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/errors.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/settings.py,app/visit.py
+CORE := app/agreement.py,app/amendment.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/document_schema.py,app/documents.py,app/errors.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/notation.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/register.py,app/register_lists.py,app/settings.py,app/visit.py
 
 check: install ## static checks: format, lint, types, import contracts, OpenAPI
 	.venv/bin/ruff format --check .
@@ -31,9 +31,12 @@ check: install ## static checks: format, lint, types, import contracts, OpenAPI
 	.venv/bin/lint-imports
 	.venv/bin/python -m openapi_spec_validator openapi/protocolpoort-v1.yaml
 
+bench-refusals: install ## how long a refusal takes, by who was asked about (BENCH=--quick)
+	PYTHONPATH=tests .venv/bin/python -m bench.refusals $(BENCH)
+
 lock: ## make the lock files again from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet pyproject.toml --output-file requirements.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --extra dev --constraint requirements.lock --no-emit-package playwright --no-emit-package pyee --no-emit-package greenlet pyproject.toml --output-file requirements-dev.lock
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18

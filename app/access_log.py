@@ -4,36 +4,47 @@ import asyncio
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 from anyio import to_thread
 from sqlalchemy import BinaryExpression, ColumnElement
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
-from sqlmodel import Session, col, insert, or_, select, update
+from sqlmodel import Session, col, func, insert, or_, select, update
 
 from app.database import Database
-from app.errors import LogUnavailable, RegisterChanged
-from app.models.access import AccessDetail, AccessRecord, LogHead
+from app.errors import (
+    ClockBehind,
+    DecisionOvertaken,
+    LogUnavailable,
+    QuotaTaken,
+    RegisterChanged,
+)
+from app.models.access import AccessDetail, AccessRecord, LogHead, QuotaUse
 from app.models.register import RegisterState
 from app.month_keys import MonthKeyMissing, MonthKeys
-from app.record import Agreement, Entry, Origin, RecordType, Trace, entry_of
+from app.record import Allowance, Entry, Origin, RecordType, Trace, entry_of
 from app.visit import Visit, new_event_id
 
+# Between the making of a record and its commit: a lock takes 10 s, and clocks differ a little.
+CLOCK_TOLERANCE = timedelta(minutes=1)
 
-def write(session: Session, entries: Sequence[Entry]) -> list[int | RegisterChanged]:
-    """Append in the transaction of `session`: the index of each, or that the register moved.
+Result = int | DecisionOvertaken | LogUnavailable
+
+
+def write(session: Session, entries: Sequence[Entry]) -> list[Result]:
+    """Append in the transaction of `session`: the index of each, or why it is not there.
 
     An entry whose event id is already there keeps its index: appending is idempotent.
     """
-    head = session.exec(select(LogHead).with_for_update()).one()
+    head = lock(session)
     version = session.exec(select(RegisterState.version)).one()
     known = _indexes(session, [entry.event_id for entry in entries])
-    results: list[int | RegisterChanged] = []
+    results: list[Result] = []
     rows, details = [], []
-    size = head.size
+    size, newest = head.size, head.newest
     for entry in entries:
         if entry.event_id in known:
             results.append(known[entry.event_id])
@@ -41,7 +52,18 @@ def write(session: Session, entries: Sequence[Entry]) -> list[int | RegisterChan
         if entry.register_version not in (None, version):
             results.append(RegisterChanged())
             continue
-        rows.append({**entry.columns, "log_index": size})
+        if newest and entry.recorded_at < newest - CLOCK_TOLERANCE:
+            results.append(ClockBehind())
+            continue
+        columns = entry.columns
+        if entry.allowance:
+            ordinal = _take_turn(session, entry.allowance)
+            if ordinal is None:
+                results.append(QuotaTaken())
+                continue
+            columns = entry.numbered(ordinal)
+        newest = max(newest or entry.recorded_at, entry.recorded_at)
+        rows.append({**columns, "log_index": size})
         if entry.detail:
             details.append({"event_id": entry.event_id, "detail": dict(entry.detail)})
         known[entry.event_id] = size
@@ -49,10 +71,50 @@ def write(session: Session, entries: Sequence[Entry]) -> list[int | RegisterChan
         size += 1
     if rows:
         session.execute(insert(AccessRecord), rows)
-        session.execute(update(LogHead).values(size=size))
+        session.execute(update(LogHead).values(size=size, newest=newest))
     if details:
         session.execute(insert(AccessDetail), details)
     return results
+
+
+def _take_turn(session: Session, allowance: Allowance) -> int | None:
+    """Take a turn, under the lock of the head: its ordinal, or None when there is none left."""
+    taken = used(session, allowance)
+    if taken >= allowance.maximum:
+        return None
+    row = session.get(QuotaUse, allowance.turn) or QuotaUse(**allowance.turn._asdict(), used=0)
+    row.used += 1
+    session.add(row)
+    session.flush()
+    return taken + 1
+
+
+def used(session: Session, allowance: Allowance) -> int:
+    """How many turns of an allowance are taken, from its first day to the end of its half-year."""
+    *owner, half = allowance.turn
+    columns = (QuotaUse.protocol, QuotaUse.purpose, QuotaUse.organisation, QuotaUse.operation)
+    return session.exec(
+        select(func.coalesce(func.sum(QuotaUse.used), 0))
+        .where(*(column == value for column, value in zip(columns, owner, strict=True)))
+        .where(QuotaUse.first >= allowance.since, QuotaUse.first <= half)
+    ).one()
+
+
+def lock(session: Session) -> LogHead:
+    """Keep every append and every act on the register waiting until this transaction ends."""
+    return session.exec(select(LogHead).with_for_update()).one()
+
+
+def reset_clock(session: Session, now: datetime) -> datetime | None:
+    """Forget a newest record that a wrong clock dated in the future; the moment it had."""
+    forgotten = lock(session).newest
+    session.execute(update(LogHead).values(newest=now))
+    return forgotten
+
+
+def newest_moment(session: Session) -> datetime | None:
+    """The moment before which nothing is recorded any more."""
+    return session.exec(select(LogHead.newest)).one()
 
 
 def _indexes(session: Session, event_ids: Sequence[str]) -> dict[str, int]:
@@ -69,11 +131,14 @@ def write_admin(
     keys: MonthKeys,
     origin: Origin,
     operation: str,
-    agreement: Agreement,
+    trace: Trace,
     now: datetime,
-    reason: str | None = None,
+    actor: str | None = None,
 ) -> None:
-    """Record an administrative act in the transaction of the act: both stand, or neither."""
+    """Record an administrative act in the transaction of the act: both stand, or neither.
+
+    Raises ClockBehind, so that the act does not stand either.
+    """
     visit = Visit(
         operation=operation,
         route="cli",
@@ -83,9 +148,12 @@ def write_admin(
         trace_id=secrets.token_hex(16),
         span_id=secrets.token_hex(8),
         system="protocolpoort",
+        user=actor,
     )
-    trace = Trace(type=RecordType.ADMIN, agreement=agreement, reason_reference=reason)
-    write(session, [entry_of(visit, trace, keys.at(now), origin, now, None)])
+    trace = replace(trace, type=RecordType.ADMIN)
+    [result] = write(session, [entry_of(visit, trace, keys.at(now), origin, now, None)])
+    if isinstance(result, Exception):
+        raise result
 
 
 class AccessLog:
@@ -95,7 +163,7 @@ class AccessLog:
         self._database = database
         self._keys = keys
         self._origin = origin
-        self._waiting: list[tuple[Entry, asyncio.Future[int | RegisterChanged]]] = []
+        self._waiting: list[tuple[Entry, asyncio.Future[int | DecisionOvertaken]]] = []
         self._writer: asyncio.Task[None] | None = None
         self.failed = False  # the last append failed; health tells
 
@@ -109,8 +177,8 @@ class AccessLog:
     ) -> int:
         """Return the index when the record is durable.
 
-        Raises RegisterChanged when the register is no longer the one that decided, and
-        LogUnavailable when the record cannot be written: then nothing may leave.
+        Raises DecisionOvertaken when the register or the quota is no longer what it was when
+        it was decided, and LogUnavailable when the record cannot be written: nothing may leave.
         """
         try:
             key = self._keys.at(now)
@@ -118,13 +186,13 @@ class AccessLog:
             self.failed = True
             raise LogUnavailable from None
         entry = entry_of(visit, trace, key, self._origin, now, register_version)
-        future: asyncio.Future[int | RegisterChanged] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[int | DecisionOvertaken] = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._drain())
         # A client that goes away does not cancel its record.
         result = await asyncio.shield(future)
-        if isinstance(result, RegisterChanged):
+        if isinstance(result, DecisionOvertaken):
             raise result
         return result
 
@@ -142,11 +210,11 @@ class AccessLog:
                 else:
                     future.set_result(result)
 
-    def _commit(self, entries: Sequence[Entry]) -> list[int | RegisterChanged | LogUnavailable]:
+    def _commit(self, entries: Sequence[Entry]) -> list[Result]:
         """One transaction for all; when it fails, one each, so that a bad one fails alone."""
         try:
             with self._database.writing() as session:
-                results: list[int | RegisterChanged | LogUnavailable] = [*write(session, entries)]
+                results = write(session, entries)
         except (OperationalError, InterfaceError, TimeoutError):
             # The lock or the connection, not a record: each alone would wait as long again.
             self.failed = True
@@ -156,10 +224,10 @@ class AccessLog:
             if len(entries) == 1:
                 return [LogUnavailable()]
             return [result for entry in entries for result in self._commit([entry])]
-        self.failed = False
+        self.failed = any(isinstance(result, LogUnavailable) for result in results)
         return results
 
-    def _settle(self, entries: Sequence[Entry]) -> list[int | RegisterChanged | LogUnavailable]:
+    def _settle(self, entries: Sequence[Entry]) -> list[Result]:
         """What a connection that was lost around the commit left behind: look before answering."""
         with self._database.reading() as session:
             known = _indexes(session, [entry.event_id for entry in entries])

@@ -12,7 +12,7 @@ from app.moments import brussels_date
 from app.obligation import Advice, Facts, Profile
 from app.policy import Operation, Refused
 from app.population import Admitted
-from app.record import Agreement, Trace
+from app.record import Agreement, Allowance, Trace
 from app.visit import Visit
 from app.wire import AdviceQuestion
 
@@ -29,13 +29,13 @@ async def advise(gate: Gate, visit: Visit, question: AdviceQuestion, now: dateti
         function_profile=visit.function_profile,
         test_date=question.toetsdatum,
     )
-    clause = gate.register.covering(visit.organisation, question.doeleinde, today)
-    decision = policy.decide(clause, asked, today, production=gate.settings.production)
+    clause, decision = await gate.decide(visit, asked, today)
     trace = Trace(
         agreement=Agreement.of(clause),
         purpose=gate.register.known_purpose(question.doeleinde),
         as_of=question.toetsdatum,
         subject=question.insz.digits,
+        allowance=Allowance.of(clause, asked.operation, today),
     )
     if isinstance(decision, Refused):
         await gate.refuse(visit, trace, _refusal(decision))

@@ -9,7 +9,7 @@ import orjson
 from app.errors import Reason
 from app.moments import rfc3339
 from app.obligation import REASONS, RULE_SET_ID, RULE_SET_VERSION, Advice, Profile
-from app.policy import SERVED, Clause
+from app.policy import Clause, Quota, Standing
 from app.visit import Visit
 from app.wire import BASE, AdviceQuestion, DossierQuestion
 
@@ -45,7 +45,7 @@ def encode_dossier(
                 "id": clause.protocol,
                 "versie": clause.version,
                 "hash": clause.hash,
-                "href": f"{BASE}/protocollen/{clause.protocol}",
+                "href": f"{BASE}/protocollen/{clause.protocol}?versie={clause.version}",
             },
             "doeleinde": question.doeleinde,
             "dossier": document,
@@ -108,23 +108,40 @@ def _item(index: int, record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, "href": f"{BASE}/toegangen/{record['eventId']}", "index": index}
 
 
-def encode_my_access(items: Sequence[tuple[Clause, Reason | None, date | None]]) -> bytes:
-    """What each clause opens: `nu` is `open`, or the reason why not with its day."""
-    return orjson.dumps({"items": [_clause(*item) for item in items]})
+def encode_my_access(
+    items: Sequence[tuple[Clause, Standing, Mapping[Quota, int]]], day: date
+) -> bytes:
+    """What each clause opens on `day`: `nu` is `open`, or the reason why not with its day."""
+    return orjson.dumps({"items": [_opened(*item, day) for item in items]})
 
 
-def _clause(clause: Clause, closed: Reason | None, since: date | None) -> dict[str, Any]:
+def _opened(
+    clause: Clause, standing: Standing, used: Mapping[Quota, int], day: date
+) -> dict[str, Any]:
+    closed = standing.closed
+    opens = closed is not None and closed.reason in (Reason.NOT_YET_VALID, Reason.QUOTA)
     item = {
         "protocol": clause.protocol,
         "versie": clause.version,
         "doeleinde": clause.purpose,
-        "operaties": sorted(clause.operations & SERVED),
-        "velden": sorted(clause.fields),
+        "operaties": sorted(standing.operations),
+        "velden": sorted(standing.fields),
         "populatie": clause.population.kind.value,
         "functieprofielen": sorted(clause.profiles or ()) if clause.demands_profile else [],
         "geldigVan": clause.valid.first,
         "geldigTot": clause.valid.last,
-        "nu": closed or "open",
-        "vanaf": since,
+        "quota": [_quota(quota, count, day) for quota, count in used.items()] or None,
+        "nu": closed.reason if closed else "open",
+        "vanaf": closed.on if closed and opens else None,
     }
     return {name: value for name, value in item.items() if value is not None}
+
+
+def _quota(quota: Quota, used: int, day: date) -> dict[str, Any]:
+    return {
+        "operatie": quota.operation,
+        "aantal": quota.maximum,
+        "per": quota.per,
+        "over": max(quota.maximum - used, 0),
+        "opnieuwVanaf": quota.span(day)[1],
+    }

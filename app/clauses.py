@@ -1,74 +1,96 @@
 """What a protocol document opens: the clauses that decide, and how long one may keep. Pure."""
 
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from app import fields
-from app.agreement import (
-    OPERATOR,
-    Access,
-    Audience,
-    Delegate,
-    Document,
-    Persons,
-    Purpose,
-    document_hash,
-)
-from app.policy import Clause, Period, Population, PopulationKind
+from app.agreement import Access, Audience, Document, Persons, Purpose
+from app.notation import OPERATOR
+from app.policy import Clause, Period, Population, PopulationKind, Quota
+from app.register_lists import Delegate, SuccessionList
 
 
-def opened_by(
-    document: Document,
-    *,
-    delegates: Sequence[Delegate],
-    profiles: Mapping[str, frozenset[str]],
-    legal_ground_ends: Mapping[str, date | None],
-    suspended_since: date | None,
-    ended_on: date | None,
-    today: date,
-    cooperation_since: date | None = None,
-) -> list[Clause]:
+@dataclass(frozen=True)
+class Standing:
+    """What stands outside a document and decides with it: the operator's acts and lists."""
+
+    delegates: tuple[Delegate, ...] = ()
+    profiles: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by organisation
+    hashes: Mapping[tuple[str, str], str] = field(default_factory=dict)  # by kind, organisation
+    successions: SuccessionList | None = None
+    # By purpose; None is `geen`, absent is not settled.
+    legal_ground_ends: Mapping[str, date | None] = field(default_factory=dict)
+    cooperation_since: date | None = None  # the start of a `termijn`
+    suspended_since: date | None = None
+    ended_on: date | None = None  # the last valid day after a notice or a sanction
+
+
+def opened_by(document: Document, hash_: str, standing: Standing, today: date) -> list[Clause]:
     """What the document opens on `today`: a clause for each organisation, purpose and access.
 
-    `delegates` count on their own days only; `profiles` by organisation; `legal_ground_ends` by
-    purpose code, None for `geen`; `ended_on` is the last valid day; `cooperation_since` the
-    start of a `termijn`. An end that the operator must still set leaves its period open and
-    the clause unsettled, which production refuses.
+    `hash_` is the document's. Delegates count on their own days only. An end that the operator
+    must still set leaves its period open and the clause unsettled, which production refuses.
     """
-    digest = document_hash(document)
-    last, last_settled = _last_day(document, cooperation_since)
+    settled = document.term is None or standing.cooperation_since is not None
     result = []
     for purpose in document.purposes:
         ground = purpose.legal_ground
-        stated = ground.last if isinstance(ground.last, date) else None
-        ground_settled = ground.last != OPERATOR or purpose.code in legal_ground_ends
+        ground_settled = ground.last != OPERATOR or purpose.code in standing.legal_ground_ends
         for access in purpose.accesses:
-            for organisation in _callers(access, purpose, delegates, today):
+            for organisation in _callers(access, purpose, standing.delegates, today):
                 result.append(
                     Clause(
                         protocol=document.id,
                         version=document.version,
-                        hash=digest,
+                        hash=hash_,
                         organisation=organisation,
                         purpose=purpose.code,
                         operations=frozenset(access.operations),
                         fields=frozenset[str]().union(
                             *(fields.leaves(grant.field) for grant in access.grants)
                         ),
-                        population=_population(access.persons, organisation),
-                        valid=Period(document.first, _earliest(last, ended_on)),
+                        population=_population(access.persons, organisation, standing, today),
+                        valid=Period(document.first, last_day(document, standing)),
                         on_behalf_of=access.on_behalf_of,
-                        legal_ground=Period(
-                            ground.first, _earliest(stated, legal_ground_ends.get(purpose.code))
-                        ),
-                        legal_ground_settled=ground_settled and last_settled,
-                        suspended_since=suspended_since,
+                        legal_ground=Period(ground.first, ground_end(purpose, standing)),
+                        legal_ground_settled=ground_settled and settled,
+                        suspended_since=standing.suspended_since,
                         demands_profile=access.function_profiles == "geeist",
-                        profiles=profiles.get(organisation),
+                        profiles=standing.profiles.get(organisation),
                         advice_profile=access.advice.profile.value if access.advice else None,
+                        quotas=tuple(Quota(q.operation, q.maximum, q.per) for q in access.quota),
+                        lists=_lists(access, standing, organisation),
                     )
                 )
     return result
+
+
+def last_day(document: Document, standing: Standing) -> date | None:
+    """The last valid day of a document as far as it is known, a notice or sanction counted in."""
+    stated = document.last if isinstance(document.last, date) else None
+    if document.term and standing.cooperation_since:
+        stated = _later(standing.cooperation_since, years=document.term.years) - timedelta(days=1)
+    return _earliest(stated, standing.ended_on)
+
+
+def ground_end(purpose: Purpose, standing: Standing) -> date | None:
+    """The last day of a purpose's legal ground: what the operator set shortens what is written."""
+    stated = purpose.legal_ground.last
+    stated = stated if isinstance(stated, date) else None
+    return _earliest(stated, standing.legal_ground_ends.get(purpose.code))
+
+
+def notice_end(document: Document, given: date) -> date | None:
+    """The last valid day after a notice `given` on that day; None where the text has no term.
+
+    Calendar months, and never later than the fixed end (art. 12).
+    """
+    if document.notice_months is None:
+        return None
+    fixed = document.last if isinstance(document.last, date) else None
+    return _earliest(_later(given, months=document.notice_months), fixed)
 
 
 def keep_until(document: Document, purpose: str, delivered: date) -> date | None:
@@ -79,16 +101,7 @@ def keep_until(document: Document, purpose: str, delivered: date) -> date | None
     [retention] = [known.retention for known in document.purposes if known.code == purpose]
     if retention.years is None or retention.since != "mededeling":
         return None
-    return _anniversary(delivered, retention.years)
-
-
-def _last_day(document: Document, cooperation_since: date | None) -> tuple[date | None, bool]:
-    """The last valid day as far as it is known, and whether nobody must still set it."""
-    if document.term is None:
-        return (document.last if isinstance(document.last, date) else None), True
-    if cooperation_since is None:
-        return None, False
-    return _anniversary(cooperation_since, document.term.years) - timedelta(days=1), True
+    return _later(delivered, years=retention.years)
 
 
 def _callers(
@@ -106,18 +119,39 @@ def _callers(
     ]
 
 
-def _population(persons: Persons, organisation: str) -> Population:
-    """A member is always a member of the body that asks."""
+def _population(persons: Persons, organisation: str, standing: Standing, today: date) -> Population:
+    """A member is always a member of the body that asks; a municipality has what it absorbed."""
     member_of = organisation if persons.kind is PopulationKind.MEMBER else None
-    return Population(persons.kind, persons.nis, persons.project, member_of)
+    absorbed = frozenset[str]()
+    if persons.nis and standing.successions:
+        absorbed = standing.successions.absorbed(persons.nis, today)
+    return Population(persons.kind, persons.nis, absorbed, persons.project, member_of)
+
+
+def _lists(access: Access, standing: Standing, organisation: str) -> tuple[tuple[str, str], ...]:
+    """The lists that hold for this access, for the record: kind and hash, sorted by kind."""
+    means_nothing = {
+        None if access.audience is Audience.DELEGATES else "gemachtigden",
+        None if access.persons.nis else "opvolgingen",
+    }
+    found = {
+        kind: hash_
+        for (kind, of), hash_ in standing.hashes.items()
+        if of in ("", organisation) and kind not in means_nothing
+    }
+    return tuple(sorted(found.items()))
 
 
 def _earliest(*days: date | None) -> date | None:
     return min((day for day in days if day), default=None)
 
 
-def _anniversary(day: date, years: int) -> date:
-    try:
-        return day.replace(year=day.year + years)
-    except ValueError:  # 29 February counts as 1 March in other years
-        return date(day.year + years, 3, 1)
+def _later(day: date, *, years: int = 0, months: int = 0) -> date:
+    """The same day of the month; 29 February counts as 1 March, the 31st as the last day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + years * 12 + months, 12)
+    if year > date.max.year:
+        return date.max
+    last = monthrange(year, month + 1)[1]
+    if years and day.day > last:
+        return date(year, 3, 1)
+    return date(year, month + 1, min(day.day, last))

@@ -1,33 +1,50 @@
 """The commands. Data on stdout, messages on stderr; exit 0 ok, 1 failed, 2 usage, 3 set-up."""
 
-import json
-import os
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import uvicorn
-from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import administration, database, demo, intake, main, protocols
-from app.administration import Office
+from app import (
+    administration,
+    database,
+    demo,
+    doctor,
+    intake,
+    main,
+    protocols,
+)
+from app.console import (
+    CONFIGURATION,
+    FAILED,
+    Actor,
+    AsJson,
+    give,
+    give_rows,
+    messages,
+    note,
+    office,
+    say,
+    settings,
+)
 from app.database import Database
 from app.demo_persons import demo_persons
 from app.deps import read_clock
-from app.errors import InputInvalid
+from app.doctor import Level
+from app.errors import ClockBehind, LogUnavailable
 from app.intake import Report, Skipped, Stored
 from app.month_keys import MonthKeyMissing, MonthKeys
-from app.protocols import Change, FileFault, RegisterRefused, Source
-from app.settings import SettingInvalid, Settings
+from app.notation import DocumentInvalid
+from app.register_commands import attempt, protocol, protocol_files, report_faults
+from app.settings import SettingInvalid
 from app.tokens import DemoIssuer, IssuersInvalid
-from app.wire import read_note
-
-FAILED, CONFIGURATION = 1, 3
 
 app = typer.Typer(
     name="protocolpoort",
@@ -37,10 +54,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a traceback with local variables would show national numbers
 )
 db = typer.Typer(help="The schema of the database.", no_args_is_help=True)
-protocol = typer.Typer(help="The register of protocols.", no_args_is_help=True)
 kbi = typer.Typer(help="Answers of the Kruispuntbank Inburgering.", no_args_is_help=True)
 register = typer.Typer(help="The register of persons.", no_args_is_help=True)
 token = typer.Typer(help="Tokens of the demo issuer.", no_args_is_help=True)
+clock = typer.Typer(help="The time that records are dated by.", no_args_is_help=True)
 keys = typer.Typer(help="The month keys of the access log.", no_args_is_help=True)
 for name, group in {
     "db": db,
@@ -49,12 +66,9 @@ for name, group in {
     "register": register,
     "token": token,
     "keys": keys,
+    "clock": clock,
 }.items():
     app.add_typer(group, name=name)
-
-messages = Console(stderr=True, highlight=False, soft_wrap=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Data as JSON.")]
 
 
 def run() -> None:
@@ -64,42 +78,25 @@ def run() -> None:
     except (SettingInvalid, main.NotReady, MonthKeyMissing, IssuersInvalid) as error:
         say(str(error))
         sys.exit(CONFIGURATION)
+    except ClockBehind:
+        say(
+            "nothing was changed: the clock of this machine stands before the newest record of "
+            "the log. Set the clock right; or, when that record was dated by a clock that ran "
+            "ahead, run `protocolpoort clock accept`"
+        )
+        sys.exit(CONFIGURATION)
+    except LogUnavailable:
+        say("nothing was changed: the access log takes no record")
+        sys.exit(CONFIGURATION)
+    except DocumentInvalid:
+        say("the register holds a document that this version cannot read: run `doctor`")
+        sys.exit(CONFIGURATION)
     except (OSError, OverflowError) as error:
         say(f"this machine refuses: {error}")
         sys.exit(CONFIGURATION)
     except SQLAlchemyError as error:
         say(f"the database does not answer as it should: {type(error).__name__}")
         sys.exit(CONFIGURATION)
-
-
-def say(text: str) -> None:
-    """A message for the person at the keyboard, never data."""
-    messages.print(text, markup=False)
-
-
-def settings() -> Settings:
-    """The settings of this environment."""
-    return main.settings_from(os.environ)  # noqa: TID251 - a command reads it once
-
-
-def office() -> Office:
-    """Database and keys, ready for use; the demo makes what it misses."""
-    chosen = settings()
-    if chosen.month_keys is None:
-        raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
-    month_keys = MonthKeys(chosen.month_keys)
-    if not chosen.production:
-        database.upgrade(chosen.database_url)
-        month_keys.create(read_clock(), months=2)
-    return Office(ready_database(chosen), month_keys, main.origin())
-
-
-def ready_database(chosen: Settings) -> Database:
-    """The database, when its schema is the newest; raises NotReady."""
-    opened = Database(chosen.database_url)
-    if not database.is_current(opened):
-        raise main.NotReady("the database is not up to date: run `protocolpoort db upgrade`")
-    return opened
 
 
 @app.command()
@@ -134,7 +131,7 @@ def run_demo(persons: Annotated[int, typer.Option(min=3)] = 2000, port: int = 80
     sources, faults = protocols.read_files(protocol_files(chosen.protocols))
     if faults:
         raise typer.Exit(report_faults(faults))
-    load(desk, sources)
+    attempt(lambda: administration.load(desk, sources, read_clock()))
     say(f"{persons} synthetic persons ...")
     demo.fill(desk, demo_persons(persons), read_clock())
     service = main.create_app(chosen)
@@ -146,6 +143,15 @@ def run_demo(persons: Annotated[int, typer.Option(min=3)] = 2000, port: int = 80
             give(f"\n# {title}\n{line}")
 
     demo.serve(service, listener, announce)
+
+
+@app.command("doctor")
+def run_doctor(as_json: AsJson = False) -> None:
+    """Say what is wrong with the set-up and what to do; exit 1 for an error."""
+    findings = doctor.examine(settings(), read_clock())
+    give_rows([asdict(finding) for finding in findings], as_json=as_json)
+    say(f"{len(findings)} findings")
+    raise typer.Exit(FAILED if any(one.level is Level.ERROR for one in findings) else 0)
 
 
 @db.command("upgrade")
@@ -165,72 +171,13 @@ def db_check() -> None:
     raise typer.Exit(FAILED)
 
 
-@protocol.command("validate")
-def protocol_validate(files: list[Path]) -> None:
-    """Check documents and lists; every fault with its file, place and rule."""
-    sources, faults = protocols.read_files(files)
-    for source in sources:
-        say(f"{source.path}: valid")
-    raise typer.Exit(report_faults(faults))
-
-
-@protocol.command("load")
-def protocol_load(folder: Annotated[Path | None, typer.Argument(metavar="DIR")] = None) -> None:
-    """Put every complete document of DIR in force for its own dates, in one transaction."""
-    chosen = settings()
-    source = folder or chosen.protocols
-    files, left_out = split_demo(source, production=chosen.production)
-    for path in left_out:
-        say(f"{path}: left out, it is for the demo only")
-    if not files:
-        say(f"{source}: no .yaml file to load")
-        raise typer.Exit(FAILED)
-    sources, faults = protocols.read_files(files)
-    if faults:
-        raise typer.Exit(report_faults(faults))
-    changes = load(office(), sources)
-    for change in changes:
-        say(f"{change.protocol} {change.version}: {change.kind}")
-    say(f"{len(sources)} files read, {len(changes)} changes")
-
-
-@protocol.command("list")
-def protocol_list(as_json: AsJson = False) -> None:
-    """Every version in the register."""
-    with ready_database(settings()).reading() as session:
-        rows = [
-            {
-                "id": row.protocol,
-                "versie": row.version,
-                "status": "concept" if row.draft else "geschorst" if row.suspended_since else "",
-                "geldigVan": row.document["geldigVan"],
-                "geldigTot": row.document["geldigTot"],
-                "hash": row.hash,
-            }
-            for row in protocols.list_all(session)
-        ]
-    give_rows(rows, as_json=as_json)
-
-
-@protocol.command("suspend")
-def protocol_suspend(
-    id_: Annotated[str, typer.Argument(metavar="ID")],
-    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
+@clock.command("accept")
+def clock_accept(
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")], actor: Actor = None
 ) -> None:
-    """Suspend a protocol for every answer from now on."""
-    try:
-        told = read_note(reason)
-    except InputInvalid as invalid:
-        raise typer.BadParameter(f"--reason {invalid.issues[0].detail}") from None
-    known = administration.suspend(office(), id_, told, read_clock())
-    raise typer.Exit(outcome(known, f"{id_} is suspended", id_))
-
-
-@protocol.command("resume")
-def protocol_resume(id_: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Lift the suspension of a protocol."""
-    known = administration.resume(office(), id_, read_clock())
-    raise typer.Exit(outcome(known, f"{id_} is no longer suspended", id_))
+    """Take the clock as it stands, after one that ran ahead dated a record in the future."""
+    administration.accept_clock(office(actor), note(reason) or "", read_clock())
+    say("records are dated by the clock of this machine again")
 
 
 @kbi.command("import")
@@ -277,34 +224,6 @@ def keys_create(months: Annotated[int, typer.Option(min=1, max=120)] = 3) -> Non
     say(f"{len(made)} month keys made: {', '.join(made) or 'none was missing'}")
 
 
-def protocol_files(folder: Path) -> list[Path]:
-    """The documents and lists in a folder and its subfolders."""
-    return sorted(folder.rglob("*.yaml"))
-
-
-def split_demo(folder: Path, *, production: bool) -> tuple[list[Path], list[Path]]:
-    """The files of a folder; in production what stands in a folder `demo` below it is left out."""
-    files = protocol_files(folder)
-    demos = [path for path in files if production and "demo" in path.relative_to(folder).parts]
-    return [path for path in files if path not in demos], demos
-
-
-def load(desk: Office, sources: list[Source]) -> list[Change]:
-    """Load the files; say why and exit 1 when the register refuses."""
-    try:
-        return administration.load(desk, sources, read_clock())
-    except RegisterRefused as refused:
-        say(str(refused))
-        raise typer.Exit(FAILED) from None
-
-
-def report_faults(faults: list[FileFault]) -> int:
-    """Say every fault; the exit code."""
-    for fault in faults:
-        say(f"{fault.path}: {fault.place}: {fault.rule}")
-    return FAILED if faults else 0
-
-
 def follow(reports: Iterable[Report], total: int | None, what: str) -> int:
     """Show the progress of an import and name what was skipped; the exit code."""
     stored = unchanged = skipped = 0
@@ -322,26 +241,6 @@ def follow(reports: Iterable[Report], total: int | None, what: str) -> int:
                     say(f"{report.name}: {report.rule}")
     say(f"{what}: {stored} stored, {unchanged} unchanged, {skipped} skipped")
     return FAILED if skipped else 0
-
-
-def outcome(known: bool, done: str, id_: str) -> int:
-    """Say what happened; the exit code."""
-    say(done if known else f"there is no protocol {id_}")
-    return 0 if known else FAILED
-
-
-def give(data: str) -> None:
-    """Data on stdout, plain and at once, also into a pipe; messages go through `say`."""
-    print(data, flush=True)  # noqa: T201 - the one place that prints data
-
-
-def give_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Rows as JSON, or a line for each with tabs."""
-    if as_json:
-        give(json.dumps(rows, ensure_ascii=False))
-        return
-    for row in rows:
-        give("\t".join(str(value or "-") for value in row.values()))
 
 
 if __name__ == "__main__":

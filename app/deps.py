@@ -32,6 +32,7 @@ from app.doors import (
 )
 from app.errors import (
     BodyTooLarge,
+    DecisionOvertaken,
     Fault,
     InputInvalid,
     Issue,
@@ -39,9 +40,9 @@ from app.errors import (
     LogUnavailable,
     NotAcceptable,
     RateLimited,
-    RegisterChanged,
 )
 from app.gate import Gate
+from app.moments import brussels_date
 from app.record import Trace
 from app.strangers import Strangers
 from app.tokens import Caller, Verifier
@@ -160,17 +161,18 @@ async def _decide(
     """Decide and record, anew as long as the register moves in between."""
     for _ in range(DECISIONS):
         # One snapshot decides and is recorded: another request may reload the register meanwhile.
-        decided = replace(gate)
+        now = gate.clock()
+        decided = replace(gate, day=brussels_date(now))
         try:
             if isinstance(arrival, Turned):
                 await decided.refuse(arrival.visit, Trace(), arrival.fault)
             return Response(
-                await use_case(decided, arrival),
+                await use_case(decided, replace(arrival, now=now)),
                 media_type="application/json",
                 headers={"Cache-Control": "no-store"},
             )
-        except RegisterChanged:
-            await gate.reload_register()
+        except DecisionOvertaken:
+            await gate.refresh_register()
     raise LogUnavailable
 
 

@@ -200,7 +200,7 @@ class AccessRefused(Fault):
         super().__init__(reason.value)
         self.reason = reason
         self.fields = tuple(fields)  # the exact ids outside the grant, sorted
-        self.on = on  # first or last valid day, where the refusal is about time
+        self.on = on  # where the refusal is about time: first or last valid day, or the next turn
 
 
 class DossierUnknown(Fault):
@@ -228,5 +228,21 @@ class LogUnavailable(Fault):
     """The access record cannot be written, so nothing may leave."""
 
 
-class RegisterChanged(Exception):
-    """The register moved between decision and record: decide again. Never leaves the gate."""
+class ClockBehind(LogUnavailable):
+    """The clock stands before the newest record: whatever it says of today is not to be trusted."""
+
+
+class DecisionOvertaken(Exception):
+    """What decided is no longer so when the record is due: decide again. Never leaves the gate."""
+
+
+class RegisterChanged(DecisionOvertaken):
+    """The register moved between decision and record."""
+
+
+class DayPassed(DecisionOvertaken):
+    """Midnight in Brussels lies between decision and record."""
+
+
+class QuotaTaken(DecisionOvertaken):
+    """Another answer took the last turn of the quota between decision and record."""

@@ -417,6 +417,20 @@ _SOURCES: Mapping[str, str] = {
 }
 _CONTACT: frozenset[str] = frozenset(field.value for field in ContactField)
 
+# Can tell something about health, or about an offence: personal data of articles 9 and 10 of the
+# general data protection regulation, which no protocol grants unless its table says so (art. 3).
+_SPECIAL_GROUPS = (
+    "contracten[].opschortingen[].reden",
+    "doelgroep.redenGeenDoelgroep",
+    "doelgroep.redenVrijstellingVanDeVerplichting",
+    "inbreuken[]",
+    "trajecten[].besluit.reden",
+    "trajecten[].trajectOnderdelen[].besluit.reden",
+    "uitstellenVanAanmelding[].reden",
+    "uitstellenVanOndertekening[].reden",
+    "vormingsActiviteiten.ploCursussen[].besluit.reden",
+)
+
 # Granted and delivered as one: their value is an object or a list.
 _WHOLE = frozenset(
     {
@@ -468,6 +482,7 @@ def _groups() -> dict[str, frozenset[str]]:
 
 _GROUPS = _groups()
 _LEAVES = frozenset(CATALOGUE)
+SPECIAL: frozenset[str] = frozenset().union(*(_GROUPS[group] for group in _SPECIAL_GROUPS))
 
 
 def is_known(id_: str) -> bool:

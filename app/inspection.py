@@ -13,7 +13,7 @@ from app.errors import InputInvalid, Issue, IssueType, Reason, RecordUnknown, Sc
 from app.gate import Gate
 from app.moments import brussels_date
 from app.month_keys import MonthKeys
-from app.policy import SERVED, Clause
+from app.policy import SERVED
 from app.record import RecordType, Trace
 from app.visit import Visit
 from app.wire import AccessQuery
@@ -65,15 +65,24 @@ async def read_access(gate: Gate, visit: Visit, scopes: Collection[str], event_i
 
 
 async def my_access(gate: Gate, visit: Visit, day: date | None, now: datetime) -> bytes:
-    """What the caller may ask, on `day` or today, and why not when nothing is open."""
-    today = brussels_date(now)
-    moment = day or today
-    items = [
-        (clause, *_standing(clause, moment, production=gate.settings.production))
-        for clause in gate.register.of(visit.organisation, moment)
-        if clause.operations & SERVED
-    ]
-    answer = answers.encode_my_access(items)
+    """What the caller may ask, on `day` or today, and why not when nothing is open.
+
+    For each purpose the clause that would decide, asked of the rule that would decide.
+    """
+    moment = day or brussels_date(now)
+    items = []
+    for clause in gate.register.of(visit.organisation, moment):
+        if not clause.operations & SERVED:
+            continue
+        turns = {
+            quota: await gate.used(clause, quota.operation, moment)
+            for quota in clause.quotas
+            if quota.operation in SERVED
+        }
+        used = {quota.operation: count for quota, count in turns.items()}
+        standing = policy.standing(clause, moment, used, production=gate.settings.production)
+        items.append((clause, standing, turns))
+    answer = answers.encode_my_access(items, moment)
     await gate.record(visit, Trace(as_of=day, answer=answer))
     return answer
 
@@ -97,15 +106,6 @@ def _reasons(asked: str | None, *, own: str | None) -> tuple[str, ...] | None:
     return ALIKE if asked == Reason.POPULATION else ()
 
 
-def _standing(clause: Clause, day: date, *, production: bool) -> tuple[Reason | None, date | None]:
-    """Why the clause opens nothing on `day` and from when it does; both None when it is open."""
-    if closed := policy.out_of_time(clause, day, production=production):
-        return closed.reason, closed.on if closed.reason is Reason.NOT_YET_VALID else None
-    if production and clause.demands_profile and clause.profiles is None:
-        return Reason.FUNCTION_PROFILE, None
-    return None, None
-
-
 def _too_wide(query: AccessQuery) -> Issue | None:
     """A filter other than the period, or a period of at most 31 days (api.md)."""
     if query.van and query.tot and query.van > query.tot:
@@ -124,7 +124,8 @@ def _search(
     """Persons and users are searched encrypted, under the key of each month that is kept."""
     subjects = users = None
     if query.insz:
-        numbers = population.numbers_of(session, query.insz)
+        # An organisation sees what it asked, and not which numbers belong to one person.
+        numbers = population.numbers_of(session, query.insz) if own is None else [query.insz.digits]
         subjects = tuple(key.hide("subject", number) for key in keys.kept() for number in numbers)
     if query.gebruiker:
         users = tuple(key.hide("user", query.gebruiker) for key in keys.kept())

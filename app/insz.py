@@ -5,12 +5,12 @@ import unicodedata
 from dataclasses import dataclass
 
 _MONTHS = frozenset(raised + month for raised in (0, 20, 40, 60) for month in range(13))
-_SEPARATORS = str.maketrans("", "", " .-/")
 # By Unicode category: what a reader does not see at all, any space, any dash.
 _LOOKS_LIKE = {"Cf": "", "Zs": " ", "Pd": "-"}
-# The written form 90.72.25-014.78, with any of the separators or none in its places.
+# The written form 90.72.25-014.78, with whatever else than letters and digits in its places.
+_BETWEEN = r"[^0-9A-Za-z]{0,3}"
 _WRITTEN = re.compile(
-    r"(?<![0-9])(?=([0-9]{2}[ ./-]?[0-9]{2}[ ./-]?[0-9]{2}[ ./-]?[0-9]{3}[ ./-]?[0-9]{2})(?![0-9]))"
+    rf"(?<![0-9])(?=({_BETWEEN.join(('[0-9]{2}',) * 3 + ('[0-9]{3}', '[0-9]{2}'))})(?![0-9]))"
 )
 
 
@@ -55,7 +55,7 @@ def contains_insz(text: str) -> bool:
         for char in text
     )
     candidates = [plain, *_WRITTEN.findall(plain)]
-    return any(_is_valid(candidate.translate(_SEPARATORS)) for candidate in candidates)
+    return any(_is_valid(re.sub("[^0-9A-Za-z]", "", candidate)) for candidate in candidates)
 
 
 def _is_valid(text: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import dossiers, kbi, population
+from app import dossiers, kbi, population, protocols
 from app.database import Database
 from app.errors import InputInvalid
 from app.insz import Insz, NotAnInsz
@@ -116,5 +116,8 @@ def _import_line(session: Session, number: int, line: str, *, production: bool) 
     numbers = (facts.insz, *(facts.previous or ()))
     if production and any(number.is_test for number in numbers):
         return Skipped(name, "a test number, which production does not take")
-    population.store(session, facts)
+    if population.is_replaced(session, facts.insz):
+        return Skipped(name, "an older number: the person is known under a newer one")
+    if population.store(session, facts):
+        protocols.bump(session)  # a withdrawal holds for every answer after its commit
     return Stored(name, new=True)

@@ -12,7 +12,7 @@ from app.gate import Gate
 from app.moments import brussels_date
 from app.policy import Granted, Operation, Refused
 from app.population import Admitted
-from app.record import Agreement, Trace
+from app.record import Agreement, Allowance, Trace
 from app.visit import Visit
 from app.wire import DossierQuestion
 
@@ -34,13 +34,13 @@ async def look_up(gate: Gate, visit: Visit, question: DossierQuestion, now: date
     asked = policy.Question(
         Operation.QUERY_DOSSIER, question.doeleinde, question.fields, visit.function_profile
     )
-    clause = gate.register.covering(visit.organisation, question.doeleinde, today)
-    decision = policy.decide(clause, asked, today, production=gate.settings.production)
+    clause, decision = await gate.decide(visit, asked, today)
     trace = Trace(
         agreement=Agreement.of(clause),
         purpose=gate.register.known_purpose(question.doeleinde),
         requested=fields.expand(question.fields or ()),
         subject=question.insz.digits,
+        allowance=Allowance.of(clause, asked.operation, today),
     )
     if isinstance(decision, Refused):
         await gate.refuse(

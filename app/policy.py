@@ -1,5 +1,6 @@
 """The whole rule of access: what a protocol opens for a request, and why not. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -24,6 +25,17 @@ class Operation(StrEnum):
 SERVED = frozenset({Operation.QUERY_DOSSIER, Operation.QUERY_ADVIES})
 
 
+# What answers with fields of the catalogue; an advice answers with its outcome.
+GIVES_FIELDS = frozenset({Operation.QUERY_DOSSIER, Operation.QUERY_DOSSIER_BATCH})
+
+
+class QuotaPeriod(StrEnum):
+    """Over which time a quota counts, in Brussels days."""
+
+    YEAR = "kalenderjaar"
+    HALF_YEAR = "halfjaar"
+
+
 class PopulationKind(StrEnum):
     """Which fact about a person brings that person within reach of a caller."""
 
@@ -40,8 +52,14 @@ class Population:
 
     kind: PopulationKind
     nis: str | None = None  # resident, participant, consent: the municipality
+    absorbed: frozenset[str] = frozenset()  # the municipalities that have become part of it
     project: str | None = None  # participant, consent
     organisation: str | None = None  # member: the care fund
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The municipality under its own code and those of what it absorbed."""
+        return self.absorbed | {self.nis} if self.nis else frozenset()
 
 
 @dataclass(frozen=True)
@@ -50,6 +68,23 @@ class Period:
 
     first: date | None = None
     last: date | None = None
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How often an operation may succeed for one organisation and purpose."""
+
+    operation: Operation
+    maximum: int
+    per: QuotaPeriod
+
+    def span(self, today: date) -> tuple[date, date]:
+        """The first day of the time that `today` counts in, and the first day of the next."""
+        july = date(today.year, 7, 1)
+        new_year = date(today.year + 1, 1, 1) if today.year < date.max.year else date.max
+        if self.per is QuotaPeriod.YEAR:
+            return date(today.year, 1, 1), new_year
+        return (july, new_year) if today >= july else (date(today.year, 1, 1), july)
 
 
 @dataclass(frozen=True)
@@ -72,6 +107,12 @@ class Clause:
     demands_profile: bool = False
     profiles: frozenset[str] | None = None  # None: the operator supplied no list
     advice_profile: str | None = None
+    quotas: tuple[Quota, ...] = ()
+    lists: tuple[tuple[str, str], ...] = ()  # kind and hash of what stands beside the document
+
+    def quota_of(self, operation: Operation) -> Quota | None:
+        """The quota on this operation, where there is one."""
+        return next((quota for quota in self.quotas if quota.operation is operation), None)
 
 
 @dataclass(frozen=True)
@@ -99,19 +140,20 @@ class Refused:
 
     reason: Reason
     fields: tuple[str, ...] = ()  # what was asked outside the grant, sorted
-    on: date | None = None  # the first or last day, where time refuses
+    on: date | None = None  # where time refuses: the first or last day, or when a quota renews
 
 
 def decide(
-    clause: Clause | None, question: Question, today: date, *, production: bool
+    clause: Clause | None, question: Question, today: date, *, production: bool, used: int = 0
 ) -> Granted | Refused:
     """Grant everything that was asked, or refuse the request as a whole.
 
-    The checks come in the order of api.md. `today` is the Brussels date of the request.
+    The checks come in the order of api.md. `today` is the Brussels date of the request, `used` how
+    often the operation succeeded already in the time that its quota counts.
     """
     if clause is None:
         return Refused(Reason.NO_PROTOCOL)
-    if closed := out_of_time(clause, today, production=production):
+    if closed := _out_of_time(clause, today, production=production):
         return closed
     if question.operation not in clause.operations:
         return Refused(Reason.OPERATION)
@@ -122,18 +164,57 @@ def decide(
         return Refused(Reason.FIELD, fields=tuple(outside))
     if not _test_date_admitted(clause, question.test_date, today):
         return Refused(Reason.INVALID_DATE, on=clause.legal_ground.first)
+    quota = clause.quota_of(question.operation)
+    if quota and used >= quota.maximum:
+        return Refused(Reason.QUOTA, on=quota.span(today)[1])
     if question.fields is None:
         return Granted(clause, clause.fields)
     return Granted(clause, frozenset[str]().union(*asked.values()))
 
 
-def out_of_time(clause: Clause, today: date, *, production: bool) -> Refused | None:
+@dataclass(frozen=True)
+class Standing:
+    """What a clause opens on a day: what would succeed, and where nothing would, why not."""
+
+    operations: frozenset[Operation]
+    fields: frozenset[str]
+    closed: Refused | None
+
+
+def standing(
+    clause: Clause, day: date, used: Mapping[Operation, int], *, production: bool
+) -> Standing:
+    """Ask `decide` for every operation that is served, with a profile that it admits."""
+    profile = min(clause.profiles, default=None) if clause.profiles else None
+    decisions = {
+        operation: decide(
+            clause,
+            Question(operation, clause.purpose, function_profile=profile),
+            day,
+            production=production,
+            used=used.get(operation, 0),
+        )
+        for operation in sorted(clause.operations & SERVED)
+    }
+    granted = {op: said for op, said in decisions.items() if isinstance(said, Granted)}
+    refused = [said for said in decisions.values() if isinstance(said, Refused)]
+    return Standing(
+        operations=frozenset(granted),
+        fields=frozenset[str]().union(
+            *(said.fields for op, said in granted.items() if op in GIVES_FIELDS)
+        ),
+        closed=refused[0] if refused and not granted else None,
+    )
+
+
+def _out_of_time(clause: Clause, today: date, *, production: bool) -> Refused | None:
     """Validity first, then suspension, then the legal ground (art. 12 of all five protocols)."""
     valid, ground = clause.valid, clause.legal_ground
+    # What ends before it begins has ended: it will never be valid.
+    if valid.last and max(valid.first or today, today) > valid.last:
+        return Refused(Reason.EXPIRED, on=valid.last)
     if valid.first and today < valid.first:
         return Refused(Reason.NOT_YET_VALID, on=valid.first)
-    if valid.last and today > valid.last:
-        return Refused(Reason.EXPIRED, on=valid.last)
     if clause.suspended_since:
         return Refused(Reason.SUSPENDED, on=clause.suspended_since)
     if ground.first and today < ground.first:

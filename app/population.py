@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement, literal, null, true
 from sqlmodel import Session, SQLModel, col, delete, or_, select
 
 from app.errors import Reason
@@ -38,18 +39,17 @@ def admit(
     from a foreign one by what it costs.
     """
     current = _current_number(session, insz)
-    person = session.get(Person, current)
     older = _older_numbers(session, current)
-    fact = _proof(session, population, current, today, now)
-    if person is not None and person.cancelled_on is not None:
+    known, cancelled_on, where, since = session.exec(_found(population, current, today, now)).one()
+    if cancelled_on is not None:
         return Reason.CANCELLED
     if population.kind is PopulationKind.ANY:
         return Admitted((current, *older), "any")
-    if person is None:
+    if known is None:
         return Reason.UNKNOWN_PERSON
-    if fact is None:
+    if where is None:
         return Reason.POPULATION
-    return Admitted((current, *older), fact)
+    return Admitted((current, *older), f"{population.kind} {where} since {since}")
 
 
 def _current_number(session: Session, insz: Insz) -> str:
@@ -61,58 +61,68 @@ def _current_number(session: Session, insz: Insz) -> str:
     return session.exec(select(steps.c.current).where(~replaced)).first() or insz.digits
 
 
-def _proof(
-    session: Session, population: Population, insz: str, today: date, now: datetime
-) -> str | None:
-    """The fact that places the person in the population at this moment, as text."""
+def _found(population: Population, insz: str, today: date, now: datetime) -> Any:
+    """One row, whoever it is: the number when it is known, its end, and the fact with its begin.
+
+    Nothing is built from what is there and not from what is missing: that would take its time.
+    """
+    person = (
+        select(col(Person.insz), col(Person.cancelled_on)).where(Person.insz == insz).subquery()
+    )
+    fact = _fact(population, insz, today, now).limit(1).subquery()
+    always = select(literal(1)).subquery()
+    return (
+        select(person.c.insz, person.c.cancelled_on, fact.c.place, fact.c.since)
+        .select_from(always)
+        .outerjoin(person, true())
+        .outerjoin(fact, true())
+    )
+
+
+def _fact(population: Population, insz: str, today: date, now: datetime) -> Any:
+    """The newest fact that places the person in the population: `place` and `since`."""
+    table: Any
+    conditions: list[ColumnElement[bool]]
     match population.kind:
         case PopulationKind.RESIDENT:
-            stay = _first(session, Residence, insz, today, Residence.nis == population.nis)
-            return f"resident {stay.nis} since {stay.first}" if stay else None
+            table, place = Residence, col(Residence.nis)
+            conditions = [place.in_(population.places)]
         case PopulationKind.MEMBER:
-            member = _first(
-                session, Membership, insz, today, Membership.organisation == population.organisation
-            )
-            return f"member {member.organisation} since {member.first}" if member else None
+            table, place = Membership, col(Membership.organisation)
+            conditions = [place == population.organisation]
         case PopulationKind.PARTICIPANT:
-            part = _first(
-                session,
-                Participation,
-                insz,
-                today,
-                (Participation.project == population.project)
-                & (Participation.municipality == population.nis),
-            )
-            return f"participant {part.project} since {part.first}" if part else None
+            table, place = Participation, col(Participation.project)
+            conditions = [
+                place == population.project,
+                col(Participation.municipality).in_(population.places),
+            ]
         case PopulationKind.CONSENT:
-            consent = session.exec(
-                select(Consent).where(
-                    Consent.insz == insz,
-                    Consent.project == population.project,
-                    Consent.municipality == population.nis,
-                    Consent.given_at <= now,
-                    or_(col(Consent.withdrawn_at).is_(None), col(Consent.withdrawn_at) > now),
-                )
-            ).first()
-            return f"consent {consent.project} since {consent.given_at}" if consent else None
+            return (
+                select(col(Consent.project).label("place"), col(Consent.given_at).label("since"))
+                .where(Consent.insz == insz, Consent.project == population.project)
+                .where(col(Consent.municipality).in_(population.places))
+                .where(Consent.given_at <= now)
+                .where(or_(col(Consent.withdrawn_at).is_(None), col(Consent.withdrawn_at) > now))
+                .order_by(col(Consent.given_at).desc())
+            )
         case PopulationKind.ANY:
-            return None
-
-
-def _first(session: Session, table: Any, insz: str, today: date, condition: Any) -> Any:
-    """The newest fact of `table` that covers today, both ends included."""
-    return session.exec(
-        select(table)
-        .where(table.insz == insz, table.first <= today)
+            return select(null().label("place"), null().label("since"))
+    # Both ends included.
+    return (
+        select(place.label("place"), col(table.first).label("since"))
+        .where(table.insz == insz, table.first <= today, *conditions)
         .where(or_(col(table.last).is_(None), col(table.last) >= today))
-        .where(condition)
         .order_by(col(table.first).desc())
-    ).first()
+    )
 
 
-def store(session: Session, facts: PersonFacts) -> None:
-    """Store the facts of one line; a list that is present replaces that list of the person."""
+def store(session: Session, facts: PersonFacts) -> bool:
+    """Store the facts of one line; a list that is present replaces that list of the person.
+
+    True when a consent is no longer what it was: an answer that rests on it is to be decided anew.
+    """
     insz = facts.insz.digits
+    withdrawn = _withdraws(session, facts)
     person = session.get(Person, insz) or Person(insz=insz)
     if facts.says_cancelled:
         person.cancelled_on = facts.cancelled_on
@@ -160,11 +170,26 @@ def store(session: Session, facts: PersonFacts) -> None:
         session.exec(delete(ReplacedNumber).where(col(ReplacedNumber.current) == insz))
         for old in facts.previous:
             session.merge(ReplacedNumber(old=old.digits, current=insz))
+    return withdrawn
+
+
+def _withdraws(session: Session, facts: PersonFacts) -> bool:
+    """True when a stored consent of the person is missing from the new list, as it stood."""
+    if facts.consents is None:
+        return False
+    stored = session.exec(select(Consent).where(Consent.insz == facts.insz.digits)).all()
+    new = [asdict(given) for given in facts.consents]
+    return any(one.model_dump(exclude={"id", "insz"}) not in new for one in stored)
 
 
 def _replace(session: Session, table: Any, insz: str, rows: Sequence[SQLModel]) -> None:
     session.exec(delete(table).where(table.insz == insz))
     session.add_all(rows)
+
+
+def is_replaced(session: Session, insz: Insz) -> bool:
+    """True for an older number: what is filed under it would never be looked at."""
+    return _current_number(session, insz) != insz.digits
 
 
 def contact_of(session: Session, insz: str) -> Mapping[str, Any] | None:

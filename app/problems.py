@@ -10,6 +10,7 @@ from fastapi import Response
 from app.errors import (
     AccessRefused,
     BodyTooLarge,
+    ClockBehind,
     DateOutOfRange,
     DossierUnknown,
     Fault,
@@ -51,6 +52,10 @@ class Problem:
     diagnosis: str = ""
 
 
+_TOO_MANY = Problem(429, BELGIF + "tooManyRequests", "Too Many Requests", "99995",
+                    "Te veel bevragingen")  # fmt: skip
+_UNAVAILABLE = Problem(503, BELGIF + "serviceUnavailable", "Service is unavailable", "60009",
+                       "De dienst is tijdelijk niet beschikbaar")  # fmt: skip
 PROBLEMS: Mapping[type[Fault], Problem] = {
     PathUnknown: Problem(404, BELGIF + "resourceNotFound", "Resource Not Found", "10001",
                          "De gevraagde resource bestaat niet"),
@@ -65,8 +70,7 @@ PROBLEMS: Mapping[type[Fault], Problem] = {
     TokenMissing: Problem(401, BELGIF + "noAccessToken", "No Access Token"),
     TokenInvalid: Problem(401, BELGIF + "invalidAccessToken", "Invalid Access Token"),
     TokenExpired: Problem(401, BELGIF + "expiredAccessToken", "Expired Access Token"),
-    RateLimited: Problem(429, BELGIF + "tooManyRequests", "Too Many Requests", "99995",
-                         "Te veel bevragingen"),
+    RateLimited: _TOO_MANY,
     InputInvalid: Problem(400, BELGIF + "badRequest", "Bad Request", "10001",
                           "Fout formaat in de vraag"),
     InszInvalid: Problem(400, BELGIF + "badRequest", "Bad Request", "20002",
@@ -83,10 +87,9 @@ PROBLEMS: Mapping[type[Fault], Problem] = {
                            "Geen gegevens gevonden voor de vraag"),
     NoAdvice: Problem(409, OWN + "geenAdvies", "No advice possible", "60007",
                       "Er kan geen advies gegeven worden"),
-    KeysUnavailable: Problem(503, BELGIF + "serviceUnavailable", "Service is unavailable", "60009",
-                             "De dienst is tijdelijk niet beschikbaar"),
-    LogUnavailable: Problem(503, BELGIF + "serviceUnavailable", "Service is unavailable", "60009",
-                            "De dienst is tijdelijk niet beschikbaar"),
+    KeysUnavailable: _UNAVAILABLE,
+    LogUnavailable: _UNAVAILABLE,
+    ClockBehind: _UNAVAILABLE,
     Fault: Problem(500, BELGIF + "internalServerError", "Internal Server Error", "60009",
                    "Er is een fout opgetreden"),
 }  # fmt: skip
@@ -108,6 +111,7 @@ REFUSALS: Mapping[Reason, Problem] = {
                                      "40006", "Het functieprofiel is niet toegelaten"),
     Reason.FIELD: Problem(403, OWN + "veldNietToegestaan", "Field not granted", "40006",
                           "Een gevraagd gegeven is niet toegelaten"),
+    Reason.QUOTA: _TOO_MANY,
     Reason.POPULATION: _NOT_REGISTERED,
     Reason.CANCELLED: _NOT_REGISTERED,
     Reason.UNKNOWN_PERSON: _NOT_REGISTERED,
@@ -179,7 +183,7 @@ def _members(fault: Fault) -> dict[str, Any]:
             return {"limit": fault.limit}
         case RateLimited():
             return {"retryAfterSec": fault.retry_after}
-        case AccessRefused() if REFUSALS[fault.reason] is _NOT_VALID:
+        case AccessRefused() if REFUSALS[fault.reason] in (_NOT_VALID, _TOO_MANY):
             day = {"datum": fault.on.isoformat()} if fault.on else {}
             return {"reden": fault.reason.value, **day}
         case AccessRefused(reason=Reason.FIELD):

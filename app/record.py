@@ -8,13 +8,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.canonical import canonical_json
 from app.errors import LogUnavailable, Outcome, Reason
 from app.moments import rfc3339
 from app.month_keys import MonthKey
-from app.policy import Clause
+from app.policy import Clause, Operation, Quota, QuotaPeriod
 from app.visit import Visit
 
 MAXIMUM_RECORD = 65_535  # bytes; entry bundles prefix a record with its length as uint16
@@ -36,13 +36,48 @@ class Agreement:
     version: str
     hash: str
     on_behalf_of: str | None = None
+    lists: tuple[tuple[str, str], ...] = ()  # kind and hash of what stood beside the document
 
     @classmethod
     def of(cls, clause: Clause | None) -> "Agreement | None":
         """The agreement that a clause belongs to."""
         if clause is None:
             return None
-        return cls(clause.protocol, clause.version, clause.hash, clause.on_behalf_of)
+        return cls(clause.protocol, clause.version, clause.hash, clause.on_behalf_of, clause.lists)
+
+
+class Turn(NamedTuple):
+    """What is counted together: versions of a protocol share their quota."""
+
+    protocol: str
+    purpose: str
+    organisation: str
+    operation: str
+    first: date  # of the half-year: a quota of another version may count a year
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """The turn of a quota that an answer takes, of at most `maximum`."""
+
+    turn: Turn
+    since: date  # from here on the turns count
+    maximum: int
+
+    @classmethod
+    def of(cls, clause: Clause | None, operation: Operation, today: date) -> "Allowance | None":
+        """The allowance of an operation on a day; None where its clause has no quota."""
+        quota = clause.quota_of(operation) if clause else None
+        if clause is None or quota is None:
+            return None
+        half, _ = Quota(operation, quota.maximum, QuotaPeriod.HALF_YEAR).span(today)
+        turn = Turn(clause.protocol, clause.purpose, clause.organisation, operation, half)
+        return cls(turn, quota.span(today)[0], quota.maximum)
+
+    @property
+    def id(self) -> str:
+        """What is counted together."""
+        return "/".join(map(str, (*self.turn[:-1], self.since)))
 
 
 @dataclass(frozen=True)
@@ -64,6 +99,7 @@ class Trace:
     subject: str | None = None  # national number; encrypted in the record
     subject_basis: str | None = None
     subject_fact: str | None = None  # encrypted in the record
+    allowance: Allowance | None = None  # what an answer takes a turn of
     answer: bytes | None = None  # digested, never kept
     detail: Mapping[str, Any] | None = None  # for the side table
 
@@ -75,11 +111,23 @@ class Entry:
     columns: Mapping[str, Any]
     detail: Mapping[str, Any] | None
     register_version: int | None  # the version that decided; None when none did
+    allowance: Allowance | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def numbered(self, ordinal: int) -> Mapping[str, Any]:
+        """The columns with a turn of the quota, which is known under the lock of the log alone."""
+        return _columns({**self.record, "quotaOrdinal": ordinal}, self.recorded_at)
 
     @property
     def event_id(self) -> str:
         """The idempotency key."""
         return str(self.columns["event_id"])
+
+    @property
+    def recorded_at(self) -> datetime:
+        """The moment that the record names."""
+        moment: datetime = self.columns["recorded_at"]
+        return moment
 
 
 @dataclass(frozen=True)
@@ -100,7 +148,7 @@ def entry_of(
     register_version: int | None,
 ) -> Entry:
     """Make the record of access-log.md; what has no value is left out."""
-    agreed = trace.agreement
+    agreed, taken = trace.agreement, trace.allowance
     answer, event_id = trace.answer, visit.event_id
     detail = canonical_json(trace.detail) if trace.detail else None
     record = {
@@ -123,6 +171,7 @@ def entry_of(
         "protocol": agreed.protocol if agreed else None,
         "protocolVersion": agreed.version if agreed else None,
         "protocolHash": agreed.hash if agreed else None,
+        "listHashes": dict(agreed.lists) if agreed else None,
         "purpose": trace.purpose,
         "reasonReference": trace.reason_reference,
         "operation": visit.operation,
@@ -141,12 +190,15 @@ def entry_of(
         "subject": key.hide("subject", trace.subject) if trace.subject else None,
         "subjectBasis": trace.subject_basis,
         "subjectFact": key.hide("fact", trace.subject_fact) if trace.subject_fact else None,
+        "quotaId": taken.id if taken else None,
+        "quotaMaximum": taken.maximum if taken else None,
         "catalogueHash": origin.catalogue_hash,
         "serviceVersion": origin.service_version,
         "node": origin.node,
     }
     present = {name: value for name, value in record.items() if value not in (None, "", [], {})}
-    return Entry(_columns(present, recorded_at), trace.detail, register_version)
+    columns = _columns(present, recorded_at)
+    return Entry(columns, trace.detail, register_version, taken, present if taken else {})
 
 
 def _columns(record: Mapping[str, Any], recorded_at: datetime) -> dict[str, Any]:

@@ -1,19 +1,17 @@
 """The published contract as pages: what `/` and `/doc` show, readable without a network."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
 from ruamel.yaml import YAML
 
+from app import pages
+
 CONTRACT = Path(__file__).parents[1] / "openapi" / "protocolpoort-v1.yaml"
-TEMPLATES = Path(__file__).parent / "templates"
 
 TYPES: Mapping[str, str] = {
     "string": "tekst",
@@ -79,6 +77,7 @@ class Content:
     description: str
     headers: tuple[str, ...]
     media_type: str
+    also: tuple[str, ...]  # the other forms that it comes in
     kind: Kind
     examples: tuple[Example, ...]
 
@@ -190,13 +189,14 @@ def _parameter(node: Node) -> Member:
 
 
 def _content(status: str, node: Node) -> Content:
-    [(media_type, media)] = node["content"].items()
+    (media_type, media), *others = node["content"].items()
     examples = (resolve(example) for example in media["examples"].values())
     return Content(
         status=status,
         description=node["description"],
         headers=tuple(node.get("headers", ())),
         media_type=media_type,
+        also=tuple(other for other, _ in others),
         kind=_kind(media["schema"]),
         examples=tuple(
             Example(example["summary"], _pretty(example["value"])) for example in examples
@@ -290,73 +290,24 @@ def _codes(problem: Node) -> list[str]:
     return [one["identificatie"] for one in problem.get("uitzonderingen", ())]
 
 
-def prose(text: str) -> Markup:
-    """Paragraphs, lists, `code` and *emphasis* of a description, as HTML; all else is escaped."""
-    return Markup().join(_block(block) for block in text.split("\n\n"))
-
-
-def _block(block: str) -> Markup:
-    if not block.startswith("- "):
-        return Markup("<p>{}</p>").format(inline(block))
-    items = [inline(item) for item in block.removeprefix("- ").split("\n- ")]
-    return Markup("<ul>{}</ul>").format(
-        Markup().join(Markup("<li>{}</li>").format(item) for item in items)
-    )
-
-
-def inline(text: str) -> Markup:
-    """`code` and *emphasis* of one line, as HTML; all else is escaped."""
-    marked = re.sub(r"`([^`]+)`|\*([^*]+)\*", _marked, str(escape(text)))
-    # Escaped before it was marked: the only tags are ours.
-    return Markup(marked)  # noqa: S704
-
-
-def _marked(found: re.Match[str]) -> str:
-    return f"<code>{found[1]}</code>" if found[1] else f"<em>{found[2]}</em>"
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"prose": prose, "inline": inline}
-    # Our own file, and the one thing that must stand in the page as it is.
-    environment.globals["style"] = Markup(style())  # noqa: S704
-    return environment
-
-
-@cache
-def style() -> str:
-    """The style sheet of the pages, which stands inside them."""
-    return (TEMPLATES / "style.css").read_text(encoding="utf-8")
-
-
 @cache
 def home_page() -> str:
     """What this is, for whom, and where the documentation stands."""
-    return _environment().get_template("index.html").render(info=contract()["info"])
+    return pages.render("index.html", info=contract()["info"])
 
 
 @cache
 def reference_page() -> str:
     """The whole contract as one page."""
     scheme = contract()["components"]["securitySchemes"]["Oauth2"]
-    return (
-        _environment()
-        .get_template("doc.html")
-        .render(
-            info=contract()["info"],
-            servers=contract()["servers"],
-            tags=contract()["tags"],
-            operations=list(operations()),
-            schemas={schema.name: schema for schema in schemas()},
-            problems=problem_kinds(),
-            access=scheme["description"],
-            scopes=scheme["flows"]["clientCredentials"]["scopes"],
-        )
+    return pages.render(
+        "doc.html",
+        info=contract()["info"],
+        servers=contract()["servers"],
+        tags=contract()["tags"],
+        operations=list(operations()),
+        schemas={schema.name: schema for schema in schemas()},
+        problems=problem_kinds(),
+        access=scheme["description"],
+        scopes=scheme["flows"]["clientCredentials"]["scopes"],
     )

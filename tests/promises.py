@@ -106,11 +106,12 @@ def _headers(response: httpx.Response, answer: Any, promise: Promise) -> Iterato
 
 
 def _body(response: httpx.Response, answer: Any) -> Iterator[str]:
-    kind = response.headers.get("content-type")
+    kind = response.headers.get("content-type", "").removesuffix("; charset=utf-8")
     if kind not in answer["content"]:
         yield f"media type {kind} is not documented"
         return
-    schema, body = answer["content"][kind]["schema"], response.json()
+    schema = answer["content"][kind]["schema"]
+    body = response.text if kind == "text/html" else response.json()
     yield from faults(schema, body)
     for name in unknown(schema, body):
         yield f"the schema does not know {name}"

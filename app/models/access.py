@@ -1,6 +1,6 @@
 """The access log: canonical records, the columns that auditors search, and the tree head."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column
@@ -55,3 +55,17 @@ class LogHead(SQLModel, table=True):
     id: int = Field(primary_key=True)
     size: int = Field(sa_type=BigInteger)
     minimum: int = Field(sa_type=BigInteger)
+    newest: datetime | None = Field(default=None, sa_type=Moment)  # of all records: time only grows
+
+
+class QuotaUse(SQLModel, table=True):
+    """How often an operation succeeded within the time that its quota counts, from `first` on."""
+
+    __tablename__ = "quota_use"
+
+    protocol: str = Field(primary_key=True, max_length=100)
+    purpose: str = Field(primary_key=True, max_length=100)
+    organisation: str = Field(primary_key=True, max_length=255)
+    operation: str = Field(primary_key=True, max_length=50)
+    first: date = Field(primary_key=True)
+    used: int

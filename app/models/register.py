@@ -19,20 +19,21 @@ class SharingProtocol(SQLModel, table=True):
     version: str = Field(max_length=20)
     hash: str = Field(max_length=71)
     document: dict[str, Any] = Field(sa_type=Json)
-    draft: bool
     loaded_at: datetime = Field(sa_type=Moment)
     suspended_since: date | None = None
     suspension_reason: str | None = Field(default=None, max_length=500)
+    in_force_at: datetime | None = Field(default=None, sa_type=Moment)  # None: a draft
+    ended_on: date | None = None  # last valid day after a notice or a sanction
 
 
 class RegisterList(SQLModel, table=True):
-    """A list outside the hashed document: delegates, or the function profiles of a body."""
+    """A list beside the documents, with its own hash."""
 
     __tablename__ = "register_list"
 
     kind: str = Field(primary_key=True, max_length=30)
-    protocol: str = Field(primary_key=True, max_length=100)
-    organisation: str = Field(primary_key=True, max_length=100)  # "" for the delegates
+    protocol: str = Field(primary_key=True, max_length=100)  # "" for the whole register
+    organisation: str = Field(primary_key=True, max_length=100)  # "" for the whole protocol
     hash: str = Field(max_length=71)
     document: dict[str, Any] = Field(sa_type=Json)
 

@@ -1,44 +1,24 @@
 """`/` and `/doc`: what this service is, and its contract."""
 
-import hashlib
-from base64 import b64encode
-from collections.abc import Mapping
-from functools import cache
-
 import orjson
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
-from app import reference
+from app import document_schema, pages, reference
 
 router = APIRouter()
-
-
-@cache
-def _headers() -> Mapping[str, str]:
-    """No script, no frame, no other origin: the page can load nothing but its own style."""
-    fingerprint = b64encode(hashlib.sha256(reference.style().encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{fingerprint}'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return {
-        "Content-Security-Policy": policy,
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
 
 
 @router.get("/")
 def home() -> Response:
     """What this service is (HTML)."""
-    return HTMLResponse(reference.home_page(), headers=dict(_headers()))
+    return HTMLResponse(reference.home_page(), headers=dict(pages.headers()))
 
 
 @router.get("/doc")
 def doc() -> Response:
     """The contract as a page that needs no network (HTML)."""
-    return HTMLResponse(reference.reference_page(), headers=dict(_headers()))
+    return HTMLResponse(reference.reference_page(), headers=dict(pages.headers()))
 
 
 @router.get("/doc/openapi.yaml")
@@ -51,3 +31,9 @@ def openapi_yaml() -> Response:
 def openapi_json() -> Response:
     """The contract as JSON."""
     return Response(orjson.dumps(reference.contract()), media_type="application/json")
+
+
+@router.get("/doc/protocolpoort-protocol-1.schema.json")
+def protocol_schema() -> Response:
+    """The format of a protocol document and of the lists beside it, as JSON Schema."""
+    return Response(document_schema.as_text(), media_type="application/schema+json")

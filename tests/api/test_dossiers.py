@@ -9,6 +9,7 @@ import pytest
 from service import (
     CITY,
     GENK,
+    PROTOCOLS,
     Service,
     add_person,
     add_resident,
@@ -17,7 +18,8 @@ from service import (
     person_with,
 )
 
-from app import administration, fields, lookup
+from app import administration, documents, fields, lookup
+from app.canonical import digest
 from app.demo_persons import NON_RESIDENT, RESIDENT_WITH_CERTIFICATE, demo_persons
 from app.fields import CATALOGUE
 from app.lookup import Found
@@ -82,7 +84,7 @@ async def test_answers_as_the_contract_says(service: Service) -> None:
             "id": "voorbeeldstad-2026",
             "versie": "1",
             "hash": record["protocolHash"],
-            "href": "/inburgering/v1/protocollen/voorbeeldstad-2026",
+            "href": "/inburgering/v1/protocollen/voorbeeldstad-2026?versie=1",
         },
         "doeleinde": "lokaalIntegratiebeleid",
         "dossier": {"contract": {"ondertekend": True}},
@@ -91,6 +93,12 @@ async def test_answers_as_the_contract_says(service: Service) -> None:
     assert response.headers["content-type"] == "application/json"
     assert response.headers["cache-control"] == "no-store"
     assert response.headers["x-correlation-id"] == record["correlationId"]
+
+
+def hash_of(file: str) -> str:
+    """What anybody computes from a list of the project."""
+    content = documents.parse((PROTOCOLS / file).read_text(encoding="utf-8"))
+    return digest(documents.as_data(content))
 
 
 async def test_says_in_the_record_who_asked_what_under_which_agreement(service: Service) -> None:
@@ -132,6 +140,10 @@ async def test_says_in_the_record_who_asked_what_under_which_agreement(service: 
         "protocol": "voorbeeldstad-2026",
         "protocolVersion": "1",
         "protocolHash": response.json()["protocol"]["hash"],
+        "listHashes": {
+            "functieprofielen": hash_of("demo/voorbeeldstad-functieprofielen.yaml"),
+            "opvolgingen": hash_of("gemeenten.yaml"),
+        },
         "purpose": "lokaalIntegratiebeleid",
         "operation": "queryDossier",
         "route": "/dossiers/query",

@@ -13,6 +13,7 @@ from app import policy, population, problems
 from app.errors import (
     AccessRefused,
     BodyTooLarge,
+    ClockBehind,
     DateOutOfRange,
     DossierUnknown,
     Fault,
@@ -71,9 +72,11 @@ TABLE: list[tuple[Fault, int, str, str | None]] = [
     (DossierUnknown(), 404, BELGIF + "resourceNotFound", "30001"),
     (RecordUnknown(), 404, BELGIF + "resourceNotFound", "30001"),
     (RateLimited(7), 429, BELGIF + "tooManyRequests", "99995"),
+    (AccessRefused(Reason.QUOTA, on=DAY), 429, BELGIF + "tooManyRequests", "99995"),
     (NoAdvice(), 409, OWN + "geenAdvies", "60007"),
     (KeysUnavailable(), 503, BELGIF + "serviceUnavailable", "60009"),
     (LogUnavailable(), 503, BELGIF + "serviceUnavailable", "60009"),
+    (ClockBehind(), 503, BELGIF + "serviceUnavailable", "60009"),
     (Fault(), 500, BELGIF + "internalServerError", "60009"),
 ]
 

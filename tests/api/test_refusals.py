@@ -413,6 +413,8 @@ def own_protocol(folder: Path, *changes: tuple[str, str]) -> Path:
         for old, new in changes if source.name == "voorbeeldstad.yaml" else ():
             assert old in text
             text = text.replace(old, new, 1)
+        if UNTIL_MAY in changes:  # a protocol that is over when it is loaded says so
+            text = text.replace("status: volledig", "status: beeindigd", 1)
         (target / source.name).write_text(text)
     return target
 
@@ -1058,7 +1060,7 @@ async def test_gives_no_detail_of_what_broke_outside_the_operations(
     def fail(_: object) -> None:
         raise LookupError(RESIDENT_WITH_CERTIFICATE.digits)
 
-    monkeypatch.setattr("app.agreement.document_hash", fail)
+    monkeypatch.setattr("app.publication.listing", fail)
 
     response = await service.client.get(f"{BASE}/protocollen")
 

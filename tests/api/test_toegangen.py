@@ -360,6 +360,34 @@ async def test_tells_an_organisation_no_more_of_a_refused_person_than_the_refusa
     }
 
 
+async def test_tells_an_organisation_not_which_numbers_belong_to_one_person(
+    service_on_each: Service,
+) -> None:
+    service = service_on_each
+    add_resident(service, SOMEBODY, "71016", vorigeInsz=[OLD_NUMBER.digits])
+    numbers = (OLD_NUMBER, SOMEBODY)
+    statuses = [(await service.dossier(CITY, number)).status_code for number in numbers]
+    [older, newer] = [record["eventId"] for record in service.records()]
+
+    found = {
+        scope: [
+            [
+                item["eventId"]
+                for item in (
+                    await find(
+                        service, scope, organisation=CITY, insz=number.digits, uitkomst="denied"
+                    )
+                )["items"]
+            ]
+            for number in numbers
+        ]
+        for scope in (AUDIT_OWN, AUDIT)
+    }
+
+    assert statuses == [403, 403]
+    assert found == {AUDIT_OWN: [[older], [newer]], AUDIT: [[newer, older]] * 2}
+
+
 async def test_refuses_an_organisation_the_records_of_another(service: Service) -> None:
     response = await service.ask(
         CITY,

@@ -83,7 +83,7 @@ def test_only_the_assembly_reads_the_environment() -> None:
         if re.search(r"\bos\.(environ|getenv)\b", path.read_text(encoding="utf-8"))
     }
 
-    assert readers == {"cli.py", "main.py"}
+    assert readers == {"console.py", "main.py"}
 
 
 def test_nothing_is_mocked() -> None:

@@ -191,7 +191,10 @@ CASES = [
         for id_ in ("genk-2021", "avsb-2021", "mechelen-2021", "wetteren-2023", "vdab-2023")
     ),
     Case("getProtocol", 200, get("/protocollen/voorbeeldstad-2026")),
+    Case("getProtocol", 200, get("/protocollen/genk-2021?versie=1")),
+    Case("getProtocol", 400, get("/protocollen/genk-2021?versie=_"), "badRequest", "10001"),
     Case("getProtocol", 404, get("/protocollen/nergens-2021"), "resourceNotFound", "10001"),
+    Case("getProtocol", 404, get("/protocollen/genk-2021?versie=9"), "resourceNotFound", "10001"),
     *(
         case
         for operation, path in (

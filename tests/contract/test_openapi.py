@@ -16,9 +16,10 @@ import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 from promises import CONTRACT, faults, properties, unknown
 
-from app import fields, obligation, problems, reference
+from app import fields, obligation, pages, problems, reference
 from app.errors import Outcome, Reason
 from app.policy import PopulationKind
+from app.register import State
 from app.routers import doc
 
 LINT = Path(__file__).parents[3] / "shared" / "tools" / "belgif_lint.py"
@@ -122,6 +123,7 @@ def test_the_dossier_holds_exactly_the_leaves_of_the_catalogue() -> None:
         (SCHEMAS["ReasonCode"], Reason),
         (SCHEMAS["Outcome"], Outcome),
         (SCHEMAS["PopulatieSoort"], PopulationKind),
+        (SCHEMAS["ProtocolToestand"], State),
         (SCHEMAS["Profiel"], obligation.Profile),
         (properties(SCHEMAS["AdviesAntwoord"])["advice"], obligation.Outcome),
     ],
@@ -188,7 +190,7 @@ def test_a_page_loads_nothing(path: str) -> None:
 
     assert page.loads == []
     assert not page.tags.keys() & {"script", "link", "img", "iframe", "object", "embed"}
-    assert not re.search(r"url\(|@import", reference.style())
+    assert not re.search(r"url\(|@import", pages.style())
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -224,7 +226,7 @@ def test_the_reference_names_every_operation_schema_and_error() -> None:
 def test_a_description_cannot_bring_html_into_the_page() -> None:
     text = "<b>*x*</b> `<i>*`\n\n- een\n- <script>"
 
-    html = reference.prose(text)
+    html = pages.prose(text)
 
     assert html == (
         "<p>&lt;b&gt;<em>x</em>&lt;/b&gt; <code>&lt;i&gt;*</code></p>"
@@ -251,7 +253,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_text_can_be_read_on_its_background(theme: int) -> None:
-    block = re.findall(r":root \{(.*?)\}", reference.style(), re.DOTALL)[theme]
+    block = re.findall(r":root \{(.*?)\}", pages.style(), re.DOTALL)[theme]
     colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block))
 
     pairs = product(["tekst", "gedempt", "link"], ["vlak", "blok"])

@@ -9,10 +9,20 @@ from typing import Any
 
 import pytest
 
-from app import agreement, canonical, fields, plain_yaml
-from app.agreement import CONTENTS, Delegate, Document, DocumentInvalid, Fault
-from app.clauses import keep_until, opened_by
-from app.policy import Clause, Operation, Period, Population, PopulationKind
+from app import canonical, documents, fields, plain_yaml, register_lists
+from app.agreement import CONTENTS, Document, overdue, warnings
+from app.clauses import Standing, keep_until, notice_end, opened_by
+from app.notation import DocumentInvalid, Fault
+from app.policy import (
+    Clause,
+    Operation,
+    Period,
+    Population,
+    PopulationKind,
+    Quota,
+    QuotaPeriod,
+)
+from app.register_lists import LISTS, Delegate
 
 PROTOCOLS = Path(__file__).parents[2] / "protocols"
 TODAY = date(2026, 6, 1)
@@ -168,7 +178,7 @@ def document(**changes: Any) -> Document:
     data = VALID
     for path, value in changes.items():
         data = changed(data, path.replace("__", "."), value)
-    parsed = agreement.from_data(data)
+    parsed = documents.from_data(data)
     assert isinstance(parsed, Document)
     return parsed
 
@@ -176,21 +186,13 @@ def document(**changes: Any) -> Document:
 def faults(data: Any) -> tuple[Fault, ...]:
     """What is wrong with the data."""
     with pytest.raises(DocumentInvalid) as caught:
-        agreement.from_data(data)
+        documents.from_data(data)
     return caught.value.faults
 
 
 def clauses(of: Document, **changes: Any) -> list[Clause]:
     """The clauses today, with nothing set by an operator, except what a test names."""
-    defaults: dict[str, Any] = {
-        "delegates": (),
-        "profiles": {},
-        "legal_ground_ends": {},
-        "suspended_since": None,
-        "ended_on": None,
-        "today": TODAY,
-    }
-    return opened_by(of, **{**defaults, **changes})
+    return opened_by(of, documents.document_hash(of), Standing(**changes), TODAY)
 
 
 ACCESS = "doeleinden.0.toegang.0"
@@ -205,6 +207,7 @@ MISSING = "Field required"
 NO_DATE = "must be a date that exists, written as 2021-10-01"
 RECEIVES = "belongs to no party that receives"
 TWICE = "stands twice"
+UNBOUNDED = "lies outside rechtsgrond.begrenzing"
 
 FAULTS = [
     # path, value, place, rule (its beginning)
@@ -213,9 +216,13 @@ FAULTS = [
     ("id", "Met Spaties", "id", "String should match"),
     ("id", "proef\n", "id", "String should match"),
     ("versie", 1, "versie", "Input should be a valid string"),
+    ("versie", "", "versie", "String should match"),
+    ("versie", "1/../2", "versie", "String should match"),
+    ("versie", ".1", "versie", "String should match"),
+    ("versie", "1" * 21, "versie", "String should match"),
     ("titel", "  ", "titel", "String should match"),
     ("onbekend", "x", "onbekend", "Extra inputs are not permitted"),
-    ("status", "actief", "status", "Input should be 'volledig' or 'concept'"),
+    ("status", "actief", "status", "Input should be 'volledig', 'concept' or 'beeindigd'"),
     ("geldigVan", None, "geldigVan", NO_DATE),
     ("geldigVan", "2026-02-30", "geldigVan", NO_DATE),
     ("geldigVan", "20260101", "geldigVan", NO_DATE),
@@ -290,6 +297,17 @@ FAULTS = [
     (f"{GROUND}.tekst", REMOVED, "doeleinden[0].rechtsgrond.tekst", MISSING),
     (f"{GROUND}.tot", REMOVED, "doeleinden[0].rechtsgrond.tot", MISSING),
     (f"{GROUND}.tot", "2026-01-31", "doeleinden[0].rechtsgrond.tot", "lies before van"),
+    (f"{GROUND}.begrenzing", [], "doeleinden[0].rechtsgrond.begrenzing", "Tuple should have"),
+    (f"{GROUND}.begrenzing", ["n"], "doeleinden[0].rechtsgrond.begrenzing[0]", "is no field"),
+    (f"{GROUND}.begrenzing", ["personalia.insz"], f"{IN_ACCESS}.velden[1].veld", UNBOUNDED),
+    (f"{GROUND}.begrenzing", ["contact"], f"{IN_ACCESS}.velden[0].veld", UNBOUNDED),
+    # A group that reaches outside in part is outside.
+    (
+        f"{GROUND}.begrenzing",
+        ["personalia.insz", "contact.email", "contact.telefoon"],
+        f"{IN_ACCESS}.velden[1].veld",
+        UNBOUNDED,
+    ),
     (f"{ACCESS}.voor", "iedereen", f"{IN_ACCESS}.voor", "Input should be 'ontvanger'"),
     (f"{ACCESS}.organisaties", REMOVED, f"{IN_ACCESS}.organisaties", "is required with ontvanger"),
     (f"{ACCESS}.organisaties.1", "nis:12025", f"{IN_ACCESS}.organisaties[1]", RECEIVES),
@@ -345,7 +363,21 @@ FAULTS = [
         TWICE,
     ),
     (f"{EXCHANGE}.operaties", ["createLijst"], f"{IN_EXCHANGE}.uitwisseling", "means nothing"),
+    (
+        "doeleinden.1.toegang.1",
+        {**VALID["doeleinden"][0]["toegang"][1], "namens": "nis:71016"},
+        "doeleinden[1].toegang[1].namens",
+        "is another body than elsewhere in the document",
+    ),
     (f"{ACCESS}.quota.0.operatie", "queryDossierBatch", f"{IN_ACCESS}.quota[0].operatie", "is not"),
+    (
+        f"{ACCESS}.quota.1",
+        {"operatie": "createLijst", "aantal": 2, "per": "halfjaar", "tekst": "2 keer."},
+        f"{IN_ACCESS}.quota[1].operatie",
+        TWICE,
+    ),
+    (f"{ACCESS}.quota.0.per", "maand", f"{IN_ACCESS}.quota[0].per", "Input should be"),
+    (f"{ACCESS}.quota.0.aantal", 0, f"{IN_ACCESS}.quota[0].aantal", "Input should be greater"),
     (f"{ACCESS}.quota.0.aantal", True, f"{IN_ACCESS}.quota[0].aantal", "Input should be a valid"),
     ("incident.uren", REMOVED, "incident.uren", MISSING),
     ("incident.pogingen", "ja", "incident.pogingen", "Input should be a valid boolean"),
@@ -370,9 +402,10 @@ def test_one_change_gives_the_fault_with_its_place(
     assert next(fault for fault in found if fault.place == place).rule.startswith(rule)
 
 
+KINDS = "must be one of " + ", ".join(LISTS)
 LIST_FAULTS = [
-    (DELEGATES, "lijst", "andere", "lijst", "must be gemachtigden or functieprofielen"),
-    (DELEGATES, "lijst", ["gemachtigden"], "lijst", "must be gemachtigden or functieprofielen"),
+    (DELEGATES, "lijst", "andere", "lijst", KINDS),
+    (DELEGATES, "lijst", ["gemachtigden"], "lijst", KINDS),
     (DELEGATES, "gemachtigden.0.organisatie", "", "gemachtigden[0].organisatie", "String should"),
     (DELEGATES, "gemachtigden.0.tot", "2026-02-28", "gemachtigden[0].tot", "lies before van"),
     (DELEGATES, "gemachtigden.0.tot", "2026-04-01", "gemachtigden[2].van", "overlaps another"),
@@ -380,6 +413,10 @@ LIST_FAULTS = [
     (DELEGATES, "gemachtigden.0.namens", "x", "gemachtigden[0].namens", "Extra inputs"),
     (PROFILES, "organisatie", REMOVED, "organisatie", MISSING),
     (PROFILES, "profielen.1", "a", "profielen[1]", TWICE),
+    *(
+        (PROFILES, "profielen.1", unsendable, "profielen[1]", "String should match")
+        for unsendable in ("", " b", "b ", "b\n", "b\tc", "coördinator", "b" * 101, "b\x7f")
+    ),
 ]
 
 
@@ -391,6 +428,23 @@ def test_one_change_in_a_list_gives_the_fault_with_its_place(
 
     assert fault.place == place
     assert fault.rule.startswith(rule)
+
+
+@pytest.mark.parametrize("name", ["!", "b" * 100, "a, b", "hoofd van de dienst (B+)"])
+def test_a_profile_is_whatever_a_header_can_carry(name: str) -> None:
+    parsed = documents.from_data(changed(PROFILES, "profielen.1", name))
+
+    assert isinstance(parsed, register_lists.ProfileList)
+    assert parsed.profiles == ("a", name)
+
+
+def test_one_body_is_acted_for_in_several_purposes() -> None:
+    same = VALID["doeleinden"][0]["toegang"][1]
+
+    parsed = documents.from_data(changed(VALID, "doeleinden.1.toegang.1", same))
+
+    assert isinstance(parsed, Document)
+    assert [purpose.accesses[1].on_behalf_of for purpose in parsed.purposes] == ["stad", "stad"]
 
 
 def test_reports_every_fault_at_once() -> None:
@@ -428,6 +482,86 @@ def test_delegates_have_one_access_for_a_purpose() -> None:
     assert found == (Fault("doeleinden[0].toegang[2].voor", TWICE),)
 
 
+@pytest.mark.parametrize("last", [None, "operator"])
+def test_what_is_over_names_its_last_day(last: str | None) -> None:
+    data = changed(changed(VALID, "geldigTot", last), "status", "beeindigd")
+    if last:
+        data = changed(data, "termijn", TERM)
+
+    assert faults(data) == (Fault("status", "beeindigd needs a date in geldigTot"),)
+
+
+def test_what_the_ground_bounds_may_be_granted_whole_or_in_part() -> None:
+    bounded = document(doeleinden__0__rechtsgrond__begrenzing=["personalia", "contact"])
+
+    [clause, *_] = clauses(bounded)
+
+    assert clause.fields == fields.leaves("contact") | {"personalia.insz"}
+
+
+def test_a_bound_holds_for_its_own_purpose_alone() -> None:
+    bounded = document(doeleinden__1__rechtsgrond__begrenzing=["personalia.insz"])
+
+    assert fields.leaves("contact") <= clauses(bounded)[0].fields
+
+
+def test_a_municipality_gets_no_more_than_its_decree_allows() -> None:
+    genk = plain_yaml.read((PROTOCOLS / "genk-2021.yaml").read_text(encoding="utf-8"))
+    grants = genk["doeleinden"][0]["toegang"][0]["velden"]
+
+    found = faults(
+        changed(genk, f"{ACCESS}.velden.{len(grants)}", {**GRANT, "veld": "contact.adres"})
+    )
+
+    assert found == (Fault(f"{IN_ACCESS}.velden[{len(grants)}].veld", UNBOUNDED),)
+
+
+# Every leaf that can tell of health or an offence, and every group that holds one.
+SPECIAL_IDS = {
+    leaf.rsplit(".", cut)[0] for leaf in fields.SPECIAL for cut in range(leaf.count(".") + 1)
+}
+
+
+def granting(id_: str, **own: str) -> dict[str, Any]:
+    """The valid document with one more grant."""
+    grant = {"veld": id_, "verantwoording": "Nodig.", **own}
+    return changed(VALID, f"{ACCESS}.velden.2", grant)
+
+
+@pytest.mark.parametrize("id_", sorted(SPECIAL_IDS))
+def test_what_can_tell_of_health_or_an_offence_is_granted_in_so_many_words(id_: str) -> None:
+    silent = faults(granting(id_))
+    spoken = documents.from_data(granting(id_, bijzondereCategorie="Art. 9, 2, g, van de AVG."))
+
+    place, what = f"{IN_ACCESS}.velden[2].bijzondereCategorie", "a field of articles 9 and 10"
+    assert silent == (Fault(place, f"is required with {what} of the regulation"),)
+    assert isinstance(spoken, Document)
+
+
+@pytest.mark.parametrize("id_", ["talenkennis", "contract.ondertekend", "trajecten[].beheerder"])
+def test_no_other_field_is_called_special(id_: str) -> None:
+    found = faults(granting(id_, bijzondereCategorie="Art. 9."))
+
+    place = f"{IN_ACCESS}.velden[2].bijzondereCategorie"
+    rule = "means nothing without a field of articles 9 and 10 of the regulation"
+    assert found == (Fault(place, rule),)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place"),
+    [
+        ("partijen.0.naam", " ", "partijen[0].naam"),
+        (f"{ADVICE}.advies.gegevens.0.richting", "op", f"{IN_ADVICE}.advies.gegevens[0].richting"),
+    ],
+)
+def test_an_item_at_fault_does_not_make_its_list_too_short(
+    path: str, value: Any, place: str
+) -> None:
+    found = faults(changed(VALID, path, value))
+
+    assert [fault.place for fault in found] == [place]
+
+
 def test_a_fault_does_not_repeat_the_value() -> None:
     found = faults(changed(VALID, "geldigVan", "geheim"))
 
@@ -436,20 +570,20 @@ def test_a_fault_does_not_repeat_the_value() -> None:
 
 def test_the_error_text_is_one_line_for_each_fault() -> None:
     with pytest.raises(DocumentInvalid, match=r"^id: Field required\nversie: Field required$"):
-        agreement.from_data(changed(changed(VALID, "id", REMOVED), "versie", REMOVED))
+        documents.from_data(changed(changed(VALID, "id", REMOVED), "versie", REMOVED))
 
 
 @pytest.mark.parametrize("name", CONTENTS)
 def test_a_document_without_one_content_is_a_draft(name: str) -> None:
     draft = document(**{f"inhoud__{name}": REMOVED})
 
-    assert (draft.missing, draft.complete, draft.draft) == ((name,), False, True)
+    assert (draft.missing, draft.draft) == ((name,), True)
 
 
 def test_a_content_may_be_not_in_the_text_with_a_reason() -> None:
     full = document(inhoud__sancties={"nietInTekst": "De tekst zwijgt."})
 
-    assert (full.missing, full.complete, full.draft) == ((), True, False)
+    assert (full.missing, full.draft) == ((), False)
 
 
 def test_a_document_without_contents_misses_all_thirteen() -> None:
@@ -460,7 +594,7 @@ def test_a_document_without_contents_misses_all_thirteen() -> None:
 def test_a_concept_stays_a_draft_however_complete() -> None:
     concept = document(status="concept")
 
-    assert (concept.complete, concept.draft) == (True, True)
+    assert (concept.missing, concept.draft) == ((), True)
 
 
 @pytest.mark.parametrize(
@@ -479,13 +613,113 @@ def test_the_date_of_an_advice_may_be_incomplete(written: str | None, read: obje
     assert parsed.parties[1].advice.on == read
 
 
+@pytest.mark.parametrize("version", ["1", "2026-07", "1.0.1", "A", "x" * 20])
+def test_a_version_is_a_name_that_fits_in_an_address(version: str) -> None:
+    assert document(versie=version).version == version
+
+
+LAST = date(2026, 12, 31)
+OVER = Fault("geldigTot", "has passed: a protocol that is over says `status: beeindigd`")
+
+
+@pytest.mark.parametrize(
+    ("status", "last", "today", "found"),
+    [
+        ("volledig", "2026-12-31", LAST - DAY, []),
+        ("volledig", "2026-12-31", LAST, []),
+        ("volledig", "2026-12-31", LAST + DAY, [OVER]),
+        ("concept", "2026-12-31", LAST + DAY, [OVER]),
+        ("beeindigd", "2026-12-31", LAST + DAY, []),
+        ("beeindigd", "2026-12-31", LAST, []),
+        ("volledig", None, date.max, []),
+    ],
+)
+def test_a_document_is_overdue_from_the_day_after_its_last(
+    status: str, last: str | None, today: date, found: list[Fault]
+) -> None:
+    assert overdue(document(status=status, geldigTot=last), today) == found
+
+
+@pytest.mark.parametrize(
+    ("status", "today", "warned"),
+    [
+        ("beeindigd", LAST - DAY, True),
+        ("beeindigd", LAST, True),
+        ("beeindigd", LAST + DAY, False),
+        ("volledig", LAST, False),
+        ("concept", LAST, False),
+    ],
+)
+def test_what_says_that_it_is_over_while_its_end_lies_ahead_is_warned_about(
+    status: str, today: date, warned: bool
+) -> None:
+    ahead = Fault("geldigTot", "lies ahead, although `status` says beeindigd")
+
+    assert warnings(document(status=status), today) == ([ahead] if warned else [])
+
+
+def test_an_end_that_the_operator_sets_is_never_overdue() -> None:
+    assert overdue(document(geldigTot="operator", termijn=TERM), date.max) == []
+
+
+LATE, UNKNOWN = (
+    "lies after the protocol was made up or began",
+    "is no full date: the order of advice and draft is unknown",
+)
+
+
+@pytest.mark.parametrize(
+    ("advised", "signed", "rule"),
+    [
+        # The protocol begins on 2026-01-01: the earlier of both days counts.
+        ("2025-12-14", "2025-12-15", None),
+        ("2025-12-15", "2025-12-15", None),
+        ("2025-12-16", "2025-12-15", LATE),
+        ("2026-01-01", "2026-02-01", None),
+        ("2026-01-02", "2026-02-01", LATE),
+        ("2026-01-01", None, None),
+        ("2026-01-02", None, LATE),
+        (None, "2025-12-15", UNKNOWN),
+        ("12-14", "2025-12-15", UNKNOWN),
+        ("2025-11", "2025-12-15", UNKNOWN),
+        ("2024", "2025-12-15", UNKNOWN),
+    ],
+)
+def test_advice_comes_before_what_it_is_about(
+    advised: str | None, signed: str | None, rule: str | None
+) -> None:
+    made = document(partijen__1__adviesFunctionaris__datum=advised, ondertekening__op=signed)
+
+    place = "partijen[1].adviesFunctionaris.datum"
+    assert warnings(made, TODAY) == ([Fault(place, rule)] if rule else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("avsb-2021", [("partijen[1].adviesFunctionaris.datum", UNKNOWN)]),
+        ("wetteren-2023", [("partijen[0].adviesFunctionaris.datum", LATE)]),
+        ("genk-2021", []),
+        ("mechelen-2021", []),
+        ("vdab-2023", []),
+    ],
+)
+def test_the_texts_themselves_warn_where_the_advice_came_late_or_without_a_date(
+    name: str, expected: list[tuple[str, str]]
+) -> None:
+    text = documents.parse((PROTOCOLS / f"{name}.yaml").read_text(encoding="utf-8"))
+
+    assert isinstance(text, Document)
+    assert warnings(text, TODAY) == [Fault(place, rule) for place, rule in expected]
+
+
 # YAML
 
 
 def lines(text: str) -> list[Fault]:
     """The faults of a text."""
     with pytest.raises(DocumentInvalid) as caught:
-        agreement.parse(text)
+        documents.parse(text)
     return list(caught.value.faults)
 
 
@@ -520,6 +754,37 @@ def test_refuses_what_is_no_plain_yaml(text: str, place: str, rule: str) -> None
     assert rule in fault.rule
 
 
+CONTROL, NUMBER = "holds a control character", "holds a national number"
+UNFIT = {
+    "an escape": ('"\\e[2J"', CONTROL),
+    "a bell": ('"a\\ab"', CONTROL),
+    "a return": ('"a\\rb"', CONTROL),
+    "a C1 character": ('"a\\x9bb"', CONTROL),
+    "right to left": ('"a\\u202eb"', CONTROL),
+    "right to left as it is": ("a\u202eb", CONTROL),
+    "an isolate": ("a\u2066b", CONTROL),
+    "nothing to see": ("a\u200bb", CONTROL),
+    "a number": ("90722501478", NUMBER),
+    "a number in quotes": ('"90722501478"', NUMBER),
+    "a written number": ("zie 90.72.25-014.78 aub", NUMBER),
+    "a number in other digits": ("٩٠٧٢٢٥٠١٤٧٨", NUMBER),
+    "a number in a list": ("[x, 90722501478]", NUMBER),
+    "a number over two lines": ("90.72.25\n  014.78", NUMBER),
+}
+
+
+@pytest.mark.parametrize("template", ["a: 1\nb: {}\n", "a: 1\n? {}\n: c\n"], ids=["text", "key"])
+@pytest.mark.parametrize(("written", "rule"), UNFIT.values(), ids=UNFIT)
+def test_what_nobody_may_read_in_a_text_is_refused_with_its_line_and_not_repeated(
+    template: str, written: str, rule: str
+) -> None:
+    assert lines(template.format(written)) == [Fault("line 2", rule)]
+
+
+def test_line_ends_and_tabs_are_no_control_characters() -> None:
+    assert plain_yaml.read('a: "b\\tc\\nd"\n') == {"a": "b\tc\nd"}
+
+
 def test_keys_that_are_no_text_are_unknown_keys() -> None:
     data: dict[Any, Any] = {**VALID, 1: "x"}
 
@@ -546,36 +811,36 @@ FLOW = (
 
 
 def test_layout_order_and_comments_mean_nothing() -> None:
-    block, flow = agreement.parse(BLOCK), agreement.parse(FLOW)
+    block, flow = documents.parse(BLOCK), documents.parse(FLOW)
 
     assert block == flow
-    assert isinstance(block, agreement.ProfileList)
+    assert isinstance(block, register_lists.ProfileList)
     assert block.profiles == ("yes", "no", "een twee")
 
 
 def test_the_hash_is_the_digest_of_what_was_written() -> None:
     text = json.dumps(VALID, indent=3, ensure_ascii=False)
 
-    parsed = agreement.parse(text)
+    parsed = documents.parse(text)
 
     assert isinstance(parsed, Document)
-    assert agreement.as_data(parsed) == VALID
-    assert agreement.document_hash(parsed) == canonical.digest(VALID)
+    assert documents.as_data(parsed) == VALID
+    assert documents.document_hash(parsed) == canonical.digest(VALID)
 
 
 @pytest.mark.parametrize("path", sorted(PROTOCOLS.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_a_stored_document_reads_back_the_same(path: Path) -> None:
-    parsed = agreement.parse(path.read_text(encoding="utf-8"))
+    parsed = documents.parse(path.read_text(encoding="utf-8"))
 
-    stored = json.loads(json.dumps(agreement.as_data(parsed)))
+    stored = json.loads(json.dumps(documents.as_data(parsed)))
 
-    assert agreement.from_data(stored) == parsed
+    assert documents.from_data(stored) == parsed
 
 
 def test_one_other_letter_gives_another_hash() -> None:
     one, other = document(), document(titel="Proefprotocol.")
 
-    assert agreement.document_hash(one) != agreement.document_hash(other)
+    assert documents.document_hash(one) != documents.document_hash(other)
 
 
 def test_the_lists_are_no_part_of_the_hash() -> None:
@@ -584,7 +849,7 @@ def test_the_lists_are_no_part_of_the_hash() -> None:
     alone = {clause.hash for clause in clauses(document())}
     listed = {clause.hash for clause in clauses(document(), delegates=[delegate])}
 
-    assert alone == listed == {agreement.document_hash(document())}
+    assert alone == listed == {documents.document_hash(document())}
 
 
 # Clauses
@@ -610,7 +875,7 @@ def test_a_clause_says_everything_that_the_document_says() -> None:
     assert opened[0] == Clause(
         protocol="proef-2026",
         version="1",
-        hash=agreement.document_hash(document()),
+        hash=documents.document_hash(document()),
         organisation="nis:71016",
         purpose="beleid",
         operations=frozenset({Operation.QUERY_DOSSIER, Operation.CREATE_LIJST}),
@@ -620,7 +885,48 @@ def test_a_clause_says_everything_that_the_document_says() -> None:
         legal_ground=Period(date(2026, 2, 1), date(2026, 11, 30)),
         demands_profile=True,
         profiles=frozenset({"a"}),
+        quotas=(Quota(Operation.CREATE_LIJST, 1, QuotaPeriod.YEAR),),
     )
+
+
+def test_a_clause_reaches_what_its_municipality_absorbed_and_names_the_lists_that_hold() -> None:
+    hashes = {
+        ("opvolgingen", ""): "sha256:o",
+        ("gemachtigden", ""): "sha256:g",
+        ("functieprofielen", "stad"): "sha256:f",
+        ("verwerkers", "nis:71016"): "sha256:v",
+    }
+    successions = documents.from_data(
+        {
+            "lijst": "opvolgingen",
+            "gewijzigdOp": "2026-01-01",
+            "opvolgingen": [
+                {"oud": "10001", "nieuw": "71016", "vanaf": "2026-06-01", "soort": "samenvoeging"},
+                {"oud": "10002", "nieuw": "71016", "vanaf": "2026-06-02", "soort": "samenvoeging"},
+            ],
+        }
+    )
+
+    opened = clauses(
+        document(),
+        hashes=hashes,
+        successions=successions,
+        delegates=[Delegate("zorgkas-een", Period())],
+    )
+
+    assert [sorted(each.population.places) for each in opened] == [
+        ["10001", "71016"],
+        ["10001", "71016"],
+        [],
+        [],
+    ]
+    assert [[kind for kind, _ in each.lists] for each in opened] == [
+        ["opvolgingen", "verwerkers"],
+        ["functieprofielen", "opvolgingen"],
+        ["gemachtigden"],
+        ["functieprofielen"],
+    ]
+    assert opened[0].lists[0] == ("opvolgingen", "sha256:o")
 
 
 def test_an_organisation_without_a_list_of_profiles_has_none_instead_of_an_empty_one() -> None:
@@ -664,9 +970,9 @@ def test_a_list_of_delegates_never_changes_what_a_receiver_has() -> None:
 
 
 def test_the_entries_of_a_list_are_delegates() -> None:
-    parsed = agreement.from_data(DELEGATES)
+    parsed = documents.from_data(DELEGATES)
 
-    assert isinstance(parsed, agreement.DelegateList)
+    assert isinstance(parsed, register_lists.DelegateList)
     assert parsed.delegates[0] == Delegate(
         "zorgkas-twee", Period(date(2026, 3, 1), date(2026, 3, 31))
     )
@@ -735,6 +1041,8 @@ TERM = {"jaren": 5, "vanaf": "samenwerkingVan", "tekst": "5 jaar."}
         (date(2023, 3, 1), None, date(2028, 2, 29), True),
         (date(2024, 2, 29), None, date(2029, 2, 28), True),
         (date(2022, 3, 1), date(2026, 6, 30), date(2026, 6, 30), True),
+        (date(9994, 12, 31), None, date(9999, 12, 30), True),
+        (date(9995, 1, 1), None, date.max - DAY, True),
     ],
 )
 def test_a_term_that_starts_outside_the_text_waits_for_the_operator(
@@ -749,10 +1057,41 @@ def test_a_term_that_starts_outside_the_text_waits_for_the_operator(
 
 
 @pytest.mark.parametrize(
+    ("months", "given", "fixed", "last"),
+    [
+        # months of notice, the day of the notice, the end in the text, the last valid day
+        (12, date(2026, 3, 15), None, date(2027, 3, 15)),
+        (3, date(2026, 11, 30), None, date(2027, 2, 28)),
+        (3, date(2027, 11, 30), None, date(2028, 2, 29)),
+        (1, date(2026, 1, 31), None, date(2026, 2, 28)),
+        (1, date(2026, 2, 28), None, date(2026, 3, 28)),
+        (1, date(2026, 3, 31), None, date(2026, 4, 30)),
+        (12, date(2028, 2, 29), None, date(2029, 2, 28)),
+        (1, date(2026, 12, 31), None, date(2027, 1, 31)),
+        (3, date(2026, 9, 29), "2026-12-31", date(2026, 12, 29)),
+        (3, date(2026, 9, 30), "2026-12-31", date(2026, 12, 30)),
+        (3, date(2026, 10, 1), "2026-12-31", date(2026, 12, 31)),
+        (None, date(2026, 3, 15), None, None),
+        (None, date(2026, 3, 15), "2026-12-31", None),
+        # no later day can be written
+        (1, date(9999, 11, 30), None, date(9999, 12, 30)),
+        (1, date(9999, 12, 1), None, date.max),
+        (1000, date(9999, 12, 31), None, date.max),
+        (1, date(9999, 12, 1), "2026-12-31", date(2026, 12, 31)),
+    ],
+)
+def test_a_notice_counts_calendar_months_and_never_passes_the_end_in_the_text(
+    months: int | None, given: date, fixed: str | None, last: date | None
+) -> None:
+    assert notice_end(document(opzegtermijnMaanden=months, geldigTot=fixed), given) == last
+
+
+@pytest.mark.parametrize(
     ("retention", "delivered", "until"),
     [
         ({"jaren": 5, "vanaf": "mededeling"}, date(2026, 6, 1), date(2031, 6, 1)),
         ({"jaren": 5, "vanaf": "mededeling"}, date(2028, 2, 29), date(2033, 3, 1)),
+        ({"jaren": 5, "vanaf": "mededeling"}, date(9995, 1, 1), date.max),
         ({"jaren": 5, "vanaf": "eindeZorgbudget"}, date(2026, 6, 1), None),
         ({"vanaf": "overlijden"}, date(2026, 6, 1), None),
     ],

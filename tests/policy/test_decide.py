@@ -15,8 +15,12 @@ from app.policy import (
     Population,
     PopulationKind,
     Question,
+    Quota,
+    QuotaPeriod,
     Refused,
+    Standing,
     decide,
+    standing,
 )
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 12, 31)
@@ -85,6 +89,9 @@ VALIDITY = [
     (Period(FIRST, LAST), LAST, None, None),
     (Period(FIRST, LAST), LAST + DAY, ENDED, LAST),
     (Period(FIRST, FIRST), FIRST, None, None),
+    # What was ended before it began will never be valid.
+    (Period(FIRST, FIRST - DAY), FIRST - DAY, ENDED, FIRST - DAY),
+    (Period(FIRST, FIRST - DAY), FIRST - DAY - DAY, ENDED, FIRST - DAY),
     (Period(None, LAST), date.min, None, None),
     (Period(FIRST, None), date.max, None, None),
 ]
@@ -129,12 +136,15 @@ def test_a_protocol_holds_only_while_its_legal_ground_does(
         assert decision == Refused(reason, on=on)
 
 
-def test_a_suspended_protocol_refuses_and_says_since_when() -> None:
-    clause = replace(CLAUSE, suspended_since=date(2026, 5, 30))
+@pytest.mark.parametrize("since", [FIRST, TODAY - DAY, TODAY, TODAY + DAY])
+@pytest.mark.parametrize("production", [False, True])
+def test_a_suspended_protocol_refuses_and_says_since_when(since: date, production: bool) -> None:
+    """Also when it was suspended after the day that is asked about: it is suspended now."""
+    clause = replace(CLAUSE, suspended_since=since)
 
-    decision = decide(clause, QUESTION, TODAY, production=True)
+    decision = decide(clause, QUESTION, TODAY, production=production)
 
-    assert decision == Refused(Reason.SUSPENDED, on=date(2026, 5, 30))
+    assert decision == Refused(Reason.SUSPENDED, on=since)
 
 
 def test_an_unsettled_legal_ground_refuses_in_production_without_a_date() -> None:
@@ -224,6 +234,62 @@ def test_the_end_of_a_legal_ground_is_compared_with_today_and_not_with_the_test_
     assert decision.reason is Reason.LEGAL_GROUND_ENDED
 
 
+def quota(maximum: int, per: QuotaPeriod = QuotaPeriod.YEAR) -> Quota:
+    """So many dossiers."""
+    return Quota(Operation.QUERY_DOSSIER, maximum, per)
+
+
+@pytest.mark.parametrize(
+    ("maximum", "used", "admitted"),
+    [(1, 0, True), (1, 1, False), (3, 2, True), (3, 3, False), (3, 4, False)],
+)
+def test_a_quota_refuses_once_its_turns_are_taken(maximum: int, used: int, admitted: bool) -> None:
+    clause = replace(CLAUSE, quotas=(quota(maximum),))
+
+    decision = decide(clause, QUESTION, TODAY, production=True, used=used)
+
+    refused = Refused(Reason.QUOTA, on=date(2027, 1, 1))
+    assert decision == (Granted(clause, clause.fields) if admitted else refused)
+
+
+YEAR, HALF_YEAR = QuotaPeriod.YEAR, QuotaPeriod.HALF_YEAR
+SPANS = [
+    (YEAR, date(2025, 12, 31), date(2025, 1, 1), date(2026, 1, 1)),
+    (YEAR, date(2026, 1, 1), date(2026, 1, 1), date(2027, 1, 1)),
+    (YEAR, date(2026, 6, 30), date(2026, 1, 1), date(2027, 1, 1)),
+    (YEAR, date(2026, 7, 1), date(2026, 1, 1), date(2027, 1, 1)),
+    (YEAR, date(2026, 12, 31), date(2026, 1, 1), date(2027, 1, 1)),
+    (HALF_YEAR, date(2025, 12, 31), date(2025, 7, 1), date(2026, 1, 1)),
+    (HALF_YEAR, date(2026, 1, 1), date(2026, 1, 1), date(2026, 7, 1)),
+    (HALF_YEAR, date(2026, 6, 30), date(2026, 1, 1), date(2026, 7, 1)),
+    (HALF_YEAR, date(2026, 7, 1), date(2026, 7, 1), date(2027, 1, 1)),
+    (HALF_YEAR, date(2026, 12, 31), date(2026, 7, 1), date(2027, 1, 1)),
+    # No day comes after the last one there is.
+    (YEAR, date.max, date(9999, 1, 1), date.max),
+    (HALF_YEAR, date.max, date(9999, 7, 1), date.max),
+]
+
+
+@pytest.mark.parametrize(("per", "today", "first", "renewed"), SPANS)
+def test_a_quota_counts_from_january_or_july_and_says_when_it_renews(
+    per: QuotaPeriod, today: date, first: date, renewed: date
+) -> None:
+    clause = replace(CLAUSE, valid=Period(), quotas=(quota(1, per),))
+
+    decision = decide(clause, QUESTION, today, production=True, used=1)
+
+    assert clause.quotas[0].span(today) == (first, renewed)
+    assert decision == Refused(Reason.QUOTA, on=renewed)
+
+
+def test_the_quota_of_another_operation_does_not_count() -> None:
+    clause = replace(CLAUSE, quotas=(Quota(Operation.QUERY_ADVIES, 1, YEAR),))
+
+    decision = decide(clause, QUESTION, TODAY, production=True, used=1)
+
+    assert decision == Granted(clause, clause.fields)
+
+
 # Everything is wrong at first; each row repairs what the row before it was refused for.
 REPAIRS = [
     (Reason.NOT_YET_VALID, {}, {}),
@@ -236,19 +302,21 @@ REPAIRS = [
     (Reason.FUNCTION_PROFILE, {}, {"operation": Operation.QUERY_DOSSIER}),
     (Reason.FIELD, {}, {"function_profile": "trajectondersteuner"}),
     (Reason.INVALID_DATE, {}, {"fields": ("personalia.insz",)}),
-    (None, {}, {"test_date": TODAY}),
+    (Reason.QUOTA, {}, {"test_date": TODAY}),
+    (None, {"quotas": ()}, {}),
 ]
 
 
 def test_the_earliest_check_wins() -> None:
     clause = replace(
         CLAUSE,
-        valid=Period(TODAY + DAY, TODAY - DAY),
+        valid=Period(TODAY + DAY, None),
         suspended_since=TODAY,
         legal_ground=Period(TODAY + DAY, TODAY - DAY),
         legal_ground_settled=False,
         demands_profile=True,
         profiles=LISTED,
+        quotas=(quota(1),),
     )
     question = replace(
         QUESTION,
@@ -261,7 +329,84 @@ def test_the_earliest_check_wins() -> None:
     for _, of_clause, of_question in REPAIRS:
         clause = replace(clause, **of_clause)  # type: ignore[arg-type]
         question = replace(question, **of_question)  # type: ignore[arg-type]
-        decision = decide(clause, question, TODAY, production=True)
+        decision = decide(clause, question, TODAY, production=True, used=1)
         found.append(decision.reason if isinstance(decision, Refused) else None)
 
     assert found == [reason for reason, _, _ in REPAIRS]
+
+
+@pytest.mark.parametrize(
+    ("population", "places"),
+    [
+        (Population(PopulationKind.ANY), set()),
+        (Population(PopulationKind.MEMBER, organisation="zorgkas-voorbeeld"), set()),
+        (Population(PopulationKind.RESIDENT, nis="99001"), {"99001"}),
+        (
+            Population(PopulationKind.RESIDENT, nis="99001", absorbed=frozenset({"99003"})),
+            {"99001", "99003"},
+        ),
+        # Without a municipality of its own nobody has anything to absorb.
+        (Population(PopulationKind.RESIDENT, absorbed=frozenset({"99003"})), set()),
+    ],
+)
+def test_a_municipality_has_its_own_persons_and_those_of_what_it_absorbed(
+    population: Population, places: set[str]
+) -> None:
+    assert population.places == places
+
+
+# What stands open
+
+
+NOTHING = frozenset[Operation](), frozenset[str]()
+BOTH = frozenset({Operation.QUERY_DOSSIER, Operation.QUERY_ADVIES})
+WITH_QUOTA: dict[str, object] = {"operations": BOTH, "quotas": (quota(2),)}
+OPEN = frozenset({Operation.QUERY_DOSSIER}), CLAUSE.fields, None
+STANDINGS: list[tuple[dict[str, object], int, bool, tuple[object, object, object]]] = [
+    ({}, 0, True, OPEN),
+    ({"operations": BOTH}, 0, True, (BOTH, CLAUSE.fields, None)),
+    # An advice gives no fields, and a batch is not served.
+    (
+        {"operations": frozenset({Operation.QUERY_ADVIES, Operation.QUERY_DOSSIER_BATCH})},
+        0,
+        True,
+        (frozenset({Operation.QUERY_ADVIES}), frozenset(), None),
+    ),
+    ({"operations": frozenset({Operation.QUERY_DOSSIER_BATCH})}, 0, True, (*NOTHING, None)),
+    (WITH_QUOTA, 1, True, (BOTH, CLAUSE.fields, None)),
+    (WITH_QUOTA, 2, True, (frozenset({Operation.QUERY_ADVIES}), frozenset(), None)),
+    (
+        {"quotas": (quota(2),)},
+        2,
+        True,
+        (*NOTHING, Refused(Reason.QUOTA, on=date(2027, 1, 1))),
+    ),
+    ({"suspended_since": TODAY}, 0, True, (*NOTHING, Refused(Reason.SUSPENDED, on=TODAY))),
+    ({"valid": Period(FIRST, TODAY - DAY)}, 0, True, (*NOTHING, Refused(ENDED, on=TODAY - DAY))),
+    ({"valid": Period(TODAY + DAY)}, 0, True, (*NOTHING, Refused(NOT_YET, on=TODAY + DAY))),
+    ({"legal_ground_settled": False}, 0, True, (*NOTHING, Refused(GROUND_ENDED))),
+    ({"legal_ground_settled": False}, 0, False, OPEN),
+    ({"demands_profile": True, "profiles": LISTED}, 0, True, OPEN),
+    ({"demands_profile": True}, 0, True, (*NOTHING, Refused(Reason.FUNCTION_PROFILE))),
+    ({"demands_profile": True}, 0, False, OPEN),
+    (
+        {"demands_profile": True, "profiles": frozenset[str]()},
+        0,
+        False,
+        (*NOTHING, Refused(Reason.FUNCTION_PROFILE)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "used", "production", "expected"), STANDINGS)
+def test_what_stands_open_is_what_would_be_granted_and_else_why_not(
+    changes: dict[str, object],
+    used: int,
+    production: bool,
+    expected: tuple[frozenset[Operation], frozenset[str], Refused | None],
+) -> None:
+    clause = replace(CLAUSE, **changes)  # type: ignore[arg-type]
+
+    told = standing(clause, TODAY, {Operation.QUERY_DOSSIER: used}, production=production)
+
+    assert told == Standing(*expected)

@@ -20,9 +20,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import insert
 
 from app import access_log, database, fields, protocols
-from app.access_log import AccessLog, Search
+from app.access_log import CLOCK_TOLERANCE, AccessLog, Search
 from app.database import Database
-from app.errors import LogUnavailable, Outcome, Reason, RegisterChanged
+from app.errors import ClockBehind, LogUnavailable, Outcome, Reason, RegisterChanged
 from app.models.access import AccessRecord
 from app.month_keys import MonthKey, MonthKeys
 from app.policy import Clause, Operation, Period, Population, PopulationKind
@@ -64,7 +64,7 @@ FULL_VISIT = visit(
 )
 FULL_TRACE = Trace(
     status=200,
-    agreement=Agreement("avsb-2021", "1", HASH, "0881629733"),
+    agreement=Agreement("avsb-2021", "1", HASH, "0881629733", (("gemachtigden", HASH),)),
     purpose="zorgbudgetZwaarZorgbehoevenden",
     reason_reference="controle 7",
     requested=("personalia.insz", "contact.email", "personalia.insz"),
@@ -203,6 +203,7 @@ def test_a_record_is_what_the_design_says_it_is() -> None:
         "protocol": "avsb-2021",
         "protocolVersion": "1",
         "protocolHash": HASH,
+        "listHashes": {"gemachtigden": HASH},
         "purpose": "zorgbudgetZwaarZorgbehoevenden",
         "reasonReference": "controle 7",
         "operation": "queryDossier",
@@ -353,9 +354,11 @@ def test_the_agreement_is_that_of_the_clause() -> None:
         population=Population(PopulationKind.ANY),
         valid=Period(),
         on_behalf_of="0881629733",
+        lists=(("gemachtigden", HASH),),
     )
 
-    assert Agreement.of(clause) == Agreement("avsb-2021", "1", HASH, "0881629733")
+    expected = Agreement("avsb-2021", "1", HASH, "0881629733", (("gemachtigden", HASH),))
+    assert Agreement.of(clause) == expected
     assert Agreement.of(None) is None
 
 
@@ -396,13 +399,14 @@ CHANGES_OF = {
         f"REPLACE INTO access_record SELECT 0, 'another', {COLUMNS}",
         f"REPLACE INTO access_record SELECT 7, event_id, {COLUMNS}",
         "REPLACE INTO access_detail SELECT event_id, '{}' FROM access_detail",
-        "REPLACE INTO log_head VALUES (1, 0, 0)",
+        "REPLACE INTO log_head (id, size, minimum) VALUES (1, 0, 0)",
     ),
     "postgresql": (
         "TRUNCATE access_record CASCADE",
         "TRUNCATE access_detail",
         "TRUNCATE log_head",
-        "INSERT INTO log_head VALUES (1, 0, 0) ON CONFLICT (id) DO UPDATE SET size = 0",
+        "INSERT INTO log_head (id, size, minimum) VALUES (1, 0, 0) "
+        "ON CONFLICT (id) DO UPDATE SET size = 0",
     ),
 }
 
@@ -752,17 +756,19 @@ async def test_a_person_is_found_under_the_key_of_the_month_until_that_key_is_de
 def test_an_administrative_record_stands_or_falls_with_its_act(
     store: Database, keys: MonthKeys
 ) -> None:
-    agreement = Agreement("avsb-2021", "1", HASH)
+    agreed = Agreement("avsb-2021", "1", HASH, lists=(("gemachtigden", HASH),))
+    day = date(2026, 5, 31)
+    trace = Trace(agreement=agreed, as_of=day, reason_reference="suspended: klacht 3")
 
     def act_and_break() -> None:
         with store.writing() as session:
-            access_log.write_admin(session, keys, ORIGIN, "protocolLoad", agreement, NOW)
+            access_log.write_admin(session, keys, ORIGIN, "protocolLoad", trace, NOW)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         act_and_break()
     with store.writing() as session:
-        access_log.write_admin(session, keys, ORIGIN, "protocolSuspend", agreement, NOW, "klacht 3")
+        access_log.write_admin(session, keys, ORIGIN, "protocolSuspend", trace, NOW, USER)
 
     [record] = [json.loads(bytes(each)) for each in column(store, "record")]
     expected = {
@@ -772,11 +778,34 @@ def test_an_administrative_record_stands_or_falls_with_its_act(
         "protocol": "avsb-2021",
         "protocolVersion": "1",
         "protocolHash": HASH,
-        "reasonReference": "klacht 3",
+        "listHashes": {"gemachtigden": HASH},
+        "asOf": "2026-05-31",
+        "reasonReference": "suspended: klacht 3",
+        "user": keys.at(NOW).hide("user", USER),
         "outcome": "allowed",
         "system": "protocolpoort",
     }
     assert {name: record.get(name) for name in expected} == expected
+
+
+def test_an_act_of_a_clock_that_lags_does_not_stand(store: Database, keys: MonthKeys) -> None:
+    earlier = NOW - CLOCK_TOLERANCE - timedelta(milliseconds=1)
+    with store.writing() as session:
+        access_log.write_admin(session, keys, ORIGIN, "protocolLoad", Trace(), NOW)
+
+    def act(moment: datetime) -> None:
+        with store.writing() as session:
+            protocols.bump(session)
+            access_log.write_admin(session, keys, ORIGIN, "protocolSuspend", Trace(), moment)
+
+    with pytest.raises(ClockBehind):
+        act(earlier)
+    act(NOW - CLOCK_TOLERANCE)
+
+    assert len(column(store, "record")) == 2
+    with store.reading() as session:
+        assert protocols.read_version(session) == 1
+        assert access_log.newest_moment(session) == NOW
 
 
 def test_two_records_cannot_have_one_index(store: Database) -> None:

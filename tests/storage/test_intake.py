@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from service import ANSWERS
 
-from app import dossiers, fields, intake, kbi, population
+from app import dossiers, fields, intake, kbi, population, protocols
 from app.database import Database
 from app.insz import Insz
 from app.intake import Report, Skipped, Stored
@@ -553,3 +553,76 @@ def test_an_interrupted_import_of_lines_keeps_what_it_reported(
 
     assert seen == Stored("line 1", new=True)
     assert count(store, "person") == 2
+
+
+# Numbers that were replaced
+
+
+CONSENTED = Population(PopulationKind.CONSENT, nis="12025", project="p")
+
+
+def admitted(store: Database, insz: str) -> bool:
+    """Whether the consent of the person with this number reaches the project."""
+    with store.reading() as session:
+        answer = population.admit(session, CONSENTED, Insz(insz), NOW.date(), NOW)
+    return isinstance(answer, Admitted)
+
+
+def version(store: Database) -> int:
+    """The version of the register, which moves with every withdrawal."""
+    with store.reading() as session:
+        return protocols.read_version(session)
+
+
+def facts(store: Database) -> list[int]:
+    """How much is stored of persons."""
+    tables = ("person", "residence", "consent", "replaced_number")
+    return [count(store, table) for table in tables]
+
+
+@pytest.mark.parametrize(
+    "said", [{"toestemmingen": []}, {"woonplaatsen": [STAY]}, {"vorigeInsz": []}, {}]
+)
+def test_a_line_under_a_replaced_number_is_named_and_stores_nothing(
+    store: Database, said: dict[str, Any]
+) -> None:
+    lines(store, line(PERSON, toestemmingen=[GIVEN], vorigeInsz=[OTHER]))
+    before = facts(store), version(store)
+
+    [report] = lines(store, line(OTHER, **said))
+
+    assert report == Skipped("line 1", "an older number: the person is known under a newer one")
+    assert (facts(store), version(store)) == before
+    assert admitted(store, PERSON)
+
+
+def test_a_number_is_replaced_from_the_line_on_that_says_so(store: Database) -> None:
+    reports = lines(
+        store,
+        line(OTHER, woonplaatsen=[STAY]),
+        line(PERSON, vorigeInsz=[OTHER]),
+        line(CITIZEN, vorigeInsz=[PERSON]),
+        line(OTHER, toestemmingen=[GIVEN]),
+        line(PERSON, toestemmingen=[GIVEN]),
+        line(CITIZEN, toestemmingen=[GIVEN]),
+    )
+
+    skipped = [report.name for report in reports if isinstance(report, Skipped)]
+    assert skipped == ["line 4", "line 5"]
+    assert [admitted(store, number) for number in (OTHER, PERSON, CITIZEN)] == [True] * 3
+    assert count(store, "consent") == 1
+
+
+def test_a_withdrawal_under_the_current_number_holds_after_a_line_under_the_older(
+    store: Database,
+) -> None:
+    lines(store, line(PERSON, toestemmingen=[GIVEN], vorigeInsz=[OTHER]))
+    lines(store, line(OTHER, toestemmingen=[]))
+    before = version(store)
+    withdrawn = {**GIVEN, "ingetrokken": "2026-05-31T18:00:00Z"}
+
+    [report] = lines(store, line(PERSON, toestemmingen=[withdrawn]))
+
+    assert report == Stored("line 1", new=True)
+    assert version(store) > before
+    assert [admitted(store, number) for number in (PERSON, OTHER)] == [False, False]

@@ -2,22 +2,27 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+import variants
 from sqlalchemy import event
 
-from app import population
+from app import clauses, documents, population
+from app.clauses import Standing
 from app.database import Database
 from app.errors import Reason
 from app.insz import Insz
 from app.policy import Population, PopulationKind
 from app.population import Admitted
 from app.register_lines import read_line
+from app.register_lists import SuccessionList
 
-PERSON, OLD, OLDER, OTHER = (
-    Insz(digits) for digits in ("90722501478", "90722501676", "90722502171", "90722600359")
+PERSON, OLD, OLDER, OTHER, ELDER = (
+    Insz(digits)
+    for digits in ("90722501478", "90722501676", "90722502171", "90722600359", "90722600161")
 )
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
 TODAY = NOW.date()
@@ -263,13 +268,22 @@ def test_every_number_of_a_person_is_found_from_any_of_them(store: Database) -> 
     assert stranger == (OTHER.digits,)
 
 
+SUCCESSORS = [
+    replace(whom, absorbed=frozenset({"73066", "73110"})) for whom in (GENK, PROJECT, CONSENT)
+]
+
+
 @pytest.mark.parametrize(
-    "whom", [GENK, FUND, PROJECT, CONSENT, ANYBODY], ids=lambda whom: whom.kind.value
+    "whom",
+    [GENK, FUND, PROJECT, CONSENT, ANYBODY, *SUCCESSORS],
+    ids=lambda whom: f"{whom.kind.value}{' of a successor' * bool(whom.absorbed)}",
 )
 def test_a_refusal_costs_the_same_statements_whatever_its_reason(
     store: Database, whom: Population
 ) -> None:
+    """Within reach, elsewhere, cancelled and unknown."""
     know(store, PERSON, **fact(PopulationKind.RESIDENT, **OPEN), vorigeInsz=[OLD.digits])
+    know(store, ELDER, woonplaatsen=[{"nis": "99002", **OPEN}])
     know(store, OTHER, geannuleerdOp="2026-05-20")
     statements: list[str] = []
 
@@ -278,13 +292,170 @@ def test_a_refusal_costs_the_same_statements_whatever_its_reason(
 
     event.listen(store.engine, "before_cursor_execute", note)
     costs = []
-    for insz in (PERSON, OLD, OTHER, OLDER):
+    for insz in (PERSON, OLD, ELDER, OTHER, OLDER):
         admit(store, whom, insz)
         costs.append([*statements])
         statements.clear()
+    event.remove(store.engine, "before_cursor_execute", note)
 
-    assert costs == [costs[0]] * 4
+    assert costs == [costs[0]] * 5
     assert costs[0]
+
+
+# Municipalities that merge and split
+
+
+MERGED = date(2026, 3, 1)
+SUCCESSIONS = documents.from_data(
+    {
+        "lijst": "opvolgingen",
+        "gewijzigdOp": "2026-01-01",
+        "opvolgingen": [
+            {"oud": old, "nieuw": new, "vanaf": since, "soort": kind}
+            for old, new, since, kind in (
+                ("99003", "99001", "2026-03-01", "samenvoeging"),
+                ("99004", "99003", "2026-02-01", "samenvoeging"),
+                ("99005", "99001", "2026-03-01", "splitsing"),
+                ("99005", "99002", "2026-03-01", "splitsing"),
+            )
+        ],
+    }
+)
+
+
+def reached_by(nis: str, kind: str, today: date) -> Population:
+    """The population of this kind that a protocol with this municipality opens on a day."""
+    assert isinstance(SUCCESSIONS, SuccessionList)
+    project = {} if kind == "resident" else {"project": "proef"}
+    persons = {"soort": kind, "nis": nis, "tekst": "Zij.", **project}
+    opened = variants.document(doeleinden=[variants.purpose(variants.access(populatie=persons))])
+    standing = Standing(successions=SUCCESSIONS)
+    [clause] = clauses.opened_by(opened, "sha256:00", standing, today)
+    return clause.population
+
+
+def placed(kind: str, nis: str) -> dict[str, Any]:
+    """The line that places somebody in a municipality since long ago."""
+    facts = {
+        "resident": ("woonplaatsen", {"nis": nis, "van": "2020-01-01"}),
+        "participant": ("deelnames", {"project": "proef", "gemeente": nis, "van": "2020-01-01"}),
+        "consent": (
+            "toestemmingen",
+            {"project": "proef", "gemeente": nis, "gegeven": "2020-01-01T00:00:00Z"},
+        ),
+    }
+    name, what = facts[kind]
+    return {name: [what]}
+
+
+KINDS = ["resident", "participant", "consent"]
+
+
+def reaches(store: Database, nis: str, kind: str, *days: date) -> list[bool]:
+    """Whether the protocol of this municipality reaches the person on each of these days."""
+    answers = [admit(store, reached_by(nis, kind, day), today=day) for day in days]
+    assert all(isinstance(each, Admitted) or each is Reason.POPULATION for each in answers)
+    return [isinstance(each, Admitted) for each in answers]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_successor_reaches_whom_it_absorbed_from_the_day_of_the_merger_on(
+    store: Database, kind: str
+) -> None:
+    know(store, **placed(kind, "99003"))
+
+    assert reaches(store, "99001", kind, MERGED - DAY, MERGED, TODAY) == [False, True, True]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_successor_reaches_whom_its_predecessor_absorbed(store: Database, kind: str) -> None:
+    know(store, **placed(kind, "99004"))
+
+    first = date(2026, 2, 1)
+    days = (first - DAY, first, MERGED - DAY, MERGED)
+    assert reaches(store, "99003", kind, *days) == [False, True, True, True]
+    assert reaches(store, "99001", kind, *days) == [False, False, False, True]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_was_absorbed_keeps_its_own_persons_and_gets_none_of_its_successor(
+    store: Database, kind: str
+) -> None:
+    know(store, **placed(kind, "99003"))
+    days = (MERGED - DAY, MERGED)
+    own = reaches(store, "99003", kind, *days)
+
+    know(store, **placed(kind, "99001"))
+
+    assert own == [True, True]
+    assert reaches(store, "99003", kind, *days) == [False, False]
+    assert reaches(store, "99001", kind, *days) == [True, True]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_split_no_successor_reaches_whom_the_old_code_places(
+    store: Database, kind: str
+) -> None:
+    know(store, **placed(kind, "99005"))
+
+    days = (MERGED - DAY, MERGED, TODAY)
+    for nis in ("99001", "99002"):
+        assert reaches(store, nis, kind, *days) == [False, False, False]
+    assert reaches(store, "99005", kind, *days) == [True, True, True]
+
+
+def test_the_fact_of_a_successor_names_the_code_that_proved_it(store: Database) -> None:
+    know(store, **placed("resident", "99003"))
+
+    answer = admit(store, reached_by("99001", "resident", TODAY))
+
+    assert answer == Admitted((PERSON.digits,), "resident 99003 since 2020-01-01")
+
+
+def test_a_successor_reaches_nobody_elsewhere(store: Database) -> None:
+    know(store, **placed("resident", "99002"))
+
+    assert reaches(store, "99001", "resident", MERGED - DAY, MERGED) == [False, False]
+
+
+# Consents that are taken back
+
+
+ONE = {"project": "proef", "gemeente": "99001", "gegeven": "2026-05-01T07:00:00Z"}
+TWO = {**ONE, "project": "ander"}
+ENDED = {**ONE, "ingetrokken": "2026-05-31T18:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("before", "line", "withdraws"),
+    [
+        ([], {"toestemmingen": [ONE]}, False),
+        ([ONE], {"toestemmingen": [ONE]}, False),
+        ([ONE], {"toestemmingen": [{**ONE, "gegeven": "2026-05-01T09:00:00+02:00"}]}, False),
+        ([ONE], {"toestemmingen": [TWO, ONE]}, False),
+        ([ONE], {}, False),
+        ([ONE], {"woonplaatsen": []}, False),
+        ([ENDED], {"toestemmingen": [ENDED]}, False),
+        ([ONE], {"toestemmingen": []}, True),
+        ([ONE], {"toestemmingen": [ENDED]}, True),
+        ([ONE], {"toestemmingen": [TWO]}, True),
+        ([ONE, TWO], {"toestemmingen": [ONE]}, True),
+        ([ONE], {"toestemmingen": [{**ONE, "gemeente": "99002"}]}, True),
+        ([ONE], {"toestemmingen": [{**ONE, "gegeven": "2026-05-01T07:00:01Z"}]}, True),
+        ([ENDED], {"toestemmingen": [{**ONE, "ingetrokken": "2026-05-30T18:00:00Z"}]}, True),
+    ],
+)
+def test_a_line_that_withdraws_or_changes_a_consent_says_so(
+    store: Database, before: list[Any], line: dict[str, Any], withdraws: bool
+) -> None:
+    know(store, OTHER, toestemmingen=[ONE, TWO])
+    know(store, toestemmingen=before)
+    facts = read_line(json.dumps({"insz": PERSON.digits, **line}))
+
+    with store.writing() as session:
+        told = population.store(session, facts)
+
+    assert told is withdraws
 
 
 # Imports

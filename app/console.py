@@ -1,0 +1,100 @@
+"""The terminal of a command: what it reads, what it is told, where data and messages go."""
+
+import getpass
+import json
+import os
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from app import database, main
+from app.administration import Office
+from app.database import Database
+from app.deps import read_clock
+from app.errors import InputInvalid
+from app.moments import read_day
+from app.month_keys import MonthKeys
+from app.settings import SettingInvalid, Settings
+from app.wire import read_note
+
+FAILED, CONFIGURATION = 1, 3
+
+AsJson = Annotated[bool, typer.Option("--json", help="Data as JSON.")]
+Reason = Annotated[str | None, typer.Option(help="Why; it stands in the log.")]
+Actor = Annotated[
+    str | None, typer.Option(help="Who acts; the account of this machine without it.")
+]
+
+messages = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A message for the person at the keyboard, never data."""
+    messages.print(text, markup=False)
+
+
+def settings() -> Settings:
+    """The settings of this environment."""
+    return main.settings_from(os.environ)  # noqa: TID251 - a command reads it once
+
+
+def office(actor: str | None = None) -> Office:
+    """Database and keys, ready for use, and who acts; the demo makes what it misses."""
+    chosen, named = settings(), note(actor, "--actor")
+    if chosen.month_keys is None:
+        raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
+    month_keys = MonthKeys(chosen.month_keys)
+    if not chosen.production:
+        database.upgrade(chosen.database_url)
+        month_keys.create(read_clock(), months=2)
+    return Office(ready_database(chosen), month_keys, main.origin(), named or _account())
+
+
+def _account() -> str:
+    """The account that runs the command: hidden in the record as any user is."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # an account without a name, as in a container
+        return f"uid-{os.getuid()}"
+
+
+def ready_database(chosen: Settings) -> Database:
+    """The database, when its schema is the newest; raises NotReady."""
+    opened = Database(chosen.database_url)
+    if not database.is_current(opened):
+        raise main.NotReady("the database is not up to date: run `protocolpoort db upgrade`")
+    return opened
+
+
+def note(text: str | None, option: str = "--reason") -> str | None:
+    """A text that may stand in the log: short, printable, no national number."""
+    if text is None:
+        return None
+    try:
+        return read_note(text)
+    except InputInvalid as invalid:
+        raise typer.BadParameter(f"{option} {invalid.issues[0].detail}") from None
+
+
+def day(name: str, text: str) -> date:
+    """A date of the command line."""
+    found = read_day(text)
+    if found is None:
+        raise typer.BadParameter(f"{name} must be a date, as 2026-01-31")
+    return found
+
+
+def give(data: str) -> None:
+    """Data on stdout, plain and at once, also into a pipe; messages go through `say`."""
+    print(data, flush=True)  # noqa: T201 - the one place that prints data
+
+
+def give_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Rows as JSON, or a line for each with tabs."""
+    if as_json:
+        give(json.dumps(rows, ensure_ascii=False))
+        return
+    for row in rows:
+        give("\t".join(str(value or "-") for value in row.values()))

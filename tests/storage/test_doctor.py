@@ -1,0 +1,229 @@
+"""What `doctor` finds, and that it finds nothing else."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service import CITY, GENK, NOW, ORIGIN, PROTOCOLS, prepare
+
+from app import administration, database, doctor, documents
+from app.administration import Office
+from app.agreement import Document
+from app.database import Database
+from app.doctor import Level
+from app.month_keys import MonthKeys
+from app.protocols import Source
+from app.settings import Mode, Settings
+
+UNSETTLED = "an end is not settled; production refuses"
+UNLISTED = "the demanded list of function profiles is missing; production refuses"
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    """The register with all protocols of the project, loaded on the first of June 2026."""
+    url = f"sqlite:///{tmp_path}/protocolpoort.db"
+    prepare(url, tmp_path / "month-keys", persons=3)
+    return Office(Database(url), MonthKeys(tmp_path / "month-keys"), ORIGIN)
+
+
+def settings(office: Office, **changes: Any) -> Settings:
+    folder = Path(str(office.database.engine.url.database)).parent
+    made = Settings(
+        mode=Mode.DEMO,
+        database_url=str(office.database.engine.url),
+        month_keys=folder / "month-keys",
+    )
+    return replace(made, **changes)
+
+
+def found(office: Office, now: datetime = NOW, **changes: Any) -> dict[str, Level]:
+    return {
+        finding.what: finding.level for finding in doctor.examine(settings(office, **changes), now)
+    }
+
+
+def list_of(kind: str, changed: date) -> Source:
+    data = {
+        "lijst": kind,
+        "protocol": "voorbeeldstad-2026",
+        "organisatie": CITY,
+        "gewijzigdOp": changed.isoformat(),
+        "verwerkers": [],
+    }
+    return Source(Path("lijst.yaml"), documents.from_data(data))
+
+
+def test_names_what_the_five_protocols_still_need(office: Office) -> None:
+    expected = {
+        f"avsb-2021, zorgbudgetZwaarZorgbehoevenden: {UNSETTLED}",
+        f"avsb-2021, verlaagdePremie: {UNSETTLED}",
+        f"vdab-2023, monitoringDerdePijler: {UNSETTLED}",
+        f"vdab-2023, 0887010362: {UNLISTED}",
+        f"genk-2021, {GENK}: {UNLISTED}",
+    }
+
+    in_demo, in_production = found(office), found(office, mode=Mode.PRODUCTION)
+
+    assert in_demo == dict.fromkeys(expected, Level.WARNING)
+    assert in_production == dict.fromkeys({*expected, "no issuer of tokens is named"}, Level.ERROR)
+
+
+def test_is_silent_about_what_was_settled(office: Office) -> None:
+    administration.settle_legal_ground(office, "avsb-2021", None, None, NOW)
+    administration.settle_cooperation(office, "vdab-2023", date(2022, 3, 1), NOW)
+
+    assert not [what for what in found(office) if UNSETTLED in what]
+
+
+def test_counts_the_days_of_a_protocol_and_of_its_suspension(office: Office) -> None:
+    administration.suspend(office, "genk-2021", "onderzoek", NOW)
+    administration.end(office, "voorbeeldstad-2026", NOW, last=date(2026, 8, 30))
+
+    today, day_before = found(office), found(office, NOW - timedelta(seconds=30))
+    assert today["genk-2021 1 is suspended since 2026-06-01"] is Level.WARNING
+    assert today["voorbeeldstad-2026 1 ends on 2026-08-30"] is Level.WARNING
+    assert today == day_before
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        (date(2025, 6, 1), None),
+        (date(2025, 5, 31), "last changed on 2025-05-31, more than a year ago"),
+        (date(2026, 6, 1), None),
+        (date(2026, 6, 2), "gewijzigdOp lies in the future"),
+    ],
+)
+def test_a_list_is_stale_after_a_year(office: Office, changed: date, what: str | None) -> None:
+    administration.load(office, [list_of("verwerkers", changed)], NOW)
+
+    name = f"voorbeeldstad-2026, verwerkers of {CITY}: "
+    assert [one.removeprefix(name) for one in found(office) if one.startswith(name)] == (
+        [what] if what else []
+    )
+
+
+def second_version(**changes: Any) -> Source:
+    """A version of the protocol of Voorbeeldstad that begins a month later."""
+    path = PROTOCOLS / "demo/voorbeeldstad.yaml"
+    data = documents.as_data(documents.parse(path.read_text(encoding="utf-8")))
+    later = {**data, "versie": "2", "geldigVan": "2026-07-01", **changes}
+    return Source(Path("later.yaml"), documents.from_data(later))
+
+
+def test_an_end_is_no_news_once_a_new_version_is_there(office: Office) -> None:
+    end = "voorbeeldstad-2026 1 ends on 2026-06-30"
+    administration.end(office, "voorbeeldstad-2026", NOW, last=date(2026, 6, 30))
+    alone = found(office)
+
+    administration.load(office, [second_version()], NOW)
+
+    assert alone[end] is Level.WARNING
+    assert end not in found(office)
+
+
+def test_a_legal_ground_that_ended_is_told(office: Office) -> None:
+    yesterday, today = NOW.date() - timedelta(days=1), NOW.date()
+    administration.settle_legal_ground(office, "avsb-2021", "verlaagdePremie", yesterday, NOW)
+    administration.settle_legal_ground(
+        office, "avsb-2021", "zorgbudgetZwaarZorgbehoevenden", today, NOW
+    )
+
+    ended = [what for what in found(office) if "the legal ground ended" in what]
+
+    assert ended == ["avsb-2021, verlaagdePremie: the legal ground ended on 2026-05-31"]
+
+
+@pytest.mark.parametrize("table", ["sharing_protocol", "register_list"])
+@pytest.mark.parametrize(
+    "content", ['{"formaat": "protocolpoort-protocol/9"}', '{"lijst": 1}', "{broken"]
+)
+def test_a_document_that_no_longer_reads_is_told(office: Office, table: str, content: str) -> None:
+    with office.database.writing() as session:
+        session.connection().exec_driver_sql(f"UPDATE {table} SET document = '{content}'")  # noqa: S608
+
+    told = found(office)
+
+    what = "the register holds a document that this version of the service cannot read"
+    assert told == {what: Level.ERROR}
+
+
+def test_a_draft_is_named_with_what_it_misses(office: Office) -> None:
+    whole = second_version().content
+    assert isinstance(whole, Document)
+    contents = documents.as_data(whole)["inhoud"]
+    kept = {name: text for name, text in contents.items() if name not in ("duur", "sancties")}
+    administration.load(office, [second_version(inhoud=kept)], NOW)
+
+    assert (
+        found(office)["voorbeeldstad-2026 2 is a draft; missing: duur, sancties"] is Level.WARNING
+    )
+
+
+def test_a_clock_behind_the_log_is_an_error(office: Office) -> None:
+    administration.suspend(office, "genk-2021", "onderzoek", NOW)
+
+    within, before = NOW - timedelta(seconds=60), NOW - timedelta(seconds=61)
+    what = "the clock stands before the newest record of the log: nothing is answered"
+    assert what not in found(office, within)
+    assert found(office, before)[what] is Level.ERROR
+
+
+@pytest.mark.parametrize(
+    ("now", "what"),
+    [
+        (datetime(2026, 7, 24, 12, tzinfo=UTC), None),
+        (datetime(2026, 7, 25, 0, tzinfo=UTC), "next month has no key and begins within 7 days"),
+        (
+            datetime(2026, 8, 1, 0, tzinfo=UTC),
+            "this month has no key: the service does not start",
+        ),
+    ],
+)
+def test_month_keys_are_asked_for_in_time(office: Office, now: datetime, what: str | None) -> None:
+    assert [one for one in found(office, now) if " key" in one] == ([what] if what else [])
+
+
+def without_a_schema(office: Office, folder: Path) -> dict[str, Any]:
+    return {"database_url": f"sqlite:///{folder}/other.db"}
+
+
+def without_protocols(office: Office, folder: Path) -> dict[str, Any]:
+    database.upgrade(url := f"sqlite:///{folder}/other.db")
+    return {"database_url": url}
+
+
+def without_a_server(office: Office, folder: Path) -> dict[str, Any]:
+    return {"database_url": f"postgresql+psycopg:///none?host={folder}"}
+
+
+def without_keys(office: Office, folder: Path) -> dict[str, Any]:
+    return {"month_keys": None}
+
+
+def with_broken_issuers(office: Office, folder: Path) -> dict[str, Any]:
+    (folder / "issuers.json").write_text("{")
+    return {"issuers": folder / "issuers.json"}
+
+
+@pytest.mark.parametrize(
+    ("broken", "what"),
+    [
+        (without_a_schema, "the database is not up to date"),
+        (without_protocols, "there is no protocol in force"),
+        (without_a_server, "the database does not answer as it should: OperationalError"),
+        (without_keys, "no folder of month keys is named"),
+        (with_broken_issuers, "PROTOCOLPOORT_ISSUERS cannot be used"),
+    ],
+)
+def test_what_stops_the_service_is_an_error(
+    office: Office,
+    tmp_path: Path,
+    broken: Callable[[Office, Path], dict[str, Any]],
+    what: str,
+) -> None:
+    assert found(office, **broken(office, tmp_path))[what] is Level.ERROR
