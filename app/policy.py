@@ -198,12 +198,13 @@ def standing(
     }
     granted = {op: said for op, said in decisions.items() if isinstance(said, Granted)}
     refused = [said for said in decisions.values() if isinstance(said, Refused)]
+    first = min(refused, key=lambda said: said.on or date.max, default=None)
     return Standing(
         operations=frozenset(granted),
         fields=frozenset[str]().union(
             *(said.fields for op, said in granted.items() if op in GIVES_FIELDS)
         ),
-        closed=refused[0] if refused and not granted else None,
+        closed=None if granted else first,
     )
 
 
