@@ -253,7 +253,7 @@ class Quota(Remarked):
     """How often an operation may be used."""
 
     operation: Operation = Field(alias="operatie")
-    maximum: Count = Field(alias="aantal")
+    maximum: int = Field(alias="aantal", gt=0, le=1_000_000_000)
     per: QuotaPeriod = Field(alias="per")
     text: Text = Field(alias="tekst")
 

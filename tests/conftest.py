@@ -46,12 +46,21 @@ def migrated(cluster: str) -> str:
     return str(make_url(url).database)
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An SQLite database as the migrations make it; it is only copied."""
+    file = tmp_path_factory.mktemp("migrated") / "protocolpoort.db"
+    database.upgrade(f"sqlite:///{file}")
+    return file.read_bytes()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database of each kind as the migrations make it, with nothing in it."""
     if request.param == "sqlite":
-        database.upgrade(url := f"sqlite:///{tmp_path}/protocolpoort.db")
-        opened = Database(url)
+        file = tmp_path / "protocolpoort.db"
+        file.write_bytes(request.getfixturevalue("migrated_file"))
+        opened = Database(f"sqlite:///{file}")
         yield opened
         opened.dispose()
         return
