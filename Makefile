@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lock bench-refusals
+.PHONY: help install demo test soak check lock bench-refusals bench-log
 
 PORT ?= 8000
 PYTHON ?= python3
@@ -22,7 +22,10 @@ test: install ## all tests, on SQLite and on a throw-away PostgreSQL where its b
 	@.venv/bin/python -m coverage report --fail-under=100 --include='$(CORE)' --skip-covered
 
 # The pure core: every branch is run by a test.
-CORE := app/agreement.py,app/amendment.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/document_schema.py,app/documents.py,app/errors.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/notation.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/register.py,app/register_lists.py,app/settings.py,app/visit.py
+CORE := app/agreement.py,app/amendment.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/document_schema.py,app/documents.py,app/errors.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/notation.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/register.py,app/register_lists.py,app/settings.py,app/visit.py,app/tlog/*
+
+soak: install ## kill the service 50 times under load on each database, and count what was lost (SOAK=)
+	.venv/bin/python tests/soak.py $(SOAK)
 
 check: install ## static checks: format, lint, types, import contracts, OpenAPI
 	.venv/bin/ruff format --check .
@@ -33,6 +36,9 @@ check: install ## static checks: format, lint, types, import contracts, OpenAPI
 
 bench-refusals: install ## how long a refusal takes, by who was asked about (BENCH=--quick)
 	PYTHONPATH=tests .venv/bin/python -m bench.refusals $(BENCH)
+
+bench-log: install ## what the access log costs as it grows, side by side in one run (BENCH=--quick)
+	PYTHONPATH=tests .venv/bin/python -m bench.log $(BENCH)
 
 lock: ## make the lock files again from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet pyproject.toml --output-file requirements.lock

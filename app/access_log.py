@@ -3,18 +3,17 @@
 import asyncio
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
-import orjson
 from anyio import to_thread
-from sqlalchemy import BinaryExpression, ColumnElement
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
-from sqlmodel import Session, col, func, insert, or_, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlmodel import Session, col, delete, func, insert, select, update
 
-from app.database import Database
+from app import log_tree
+from app.database import PATIENCE, Database
 from app.errors import (
     ClockBehind,
     DecisionOvertaken,
@@ -22,14 +21,12 @@ from app.errors import (
     QuotaTaken,
     RegisterChanged,
 )
-from app.models.access import AccessDetail, AccessRecord, LogHead, QuotaUse
+from app.models.access import AccessDetail, AccessRecord, LogEra, LogHead, QuotaUse
 from app.models.register import RegisterState
 from app.month_keys import MonthKeyMissing, MonthKeys
-from app.record import Allowance, Entry, Origin, RecordType, Trace, entry_of
+from app.record import CLOCK_TOLERANCE, Allowance, Entry, Origin, RecordType, Trace, entry_of
+from app.tlog import tree
 from app.visit import Visit, new_event_id
-
-# Between the making of a record and its commit: a lock takes 10 s, and clocks differ a little.
-CLOCK_TOLERANCE = timedelta(minutes=1)
 
 Result = int | DecisionOvertaken | LogUnavailable
 
@@ -40,11 +37,12 @@ def write(session: Session, entries: Sequence[Entry]) -> list[Result]:
     An entry whose event id is already there keeps its index: appending is idempotent.
     """
     head = lock(session)
+    edge = log_tree.hashes_in(head.edge)
     version = session.exec(select(RegisterState.version)).one()
     known = _indexes(session, [entry.event_id for entry in entries])
     results: list[Result] = []
     rows, details = [], []
-    size, newest = head.size, head.newest
+    before, size, newest = head.size, head.size, head.newest
     for entry in entries:
         if entry.event_id in known:
             results.append(known[entry.event_id])
@@ -64,6 +62,7 @@ def write(session: Session, entries: Sequence[Entry]) -> list[Result]:
             columns = entry.numbered(ordinal)
         newest = max(newest or entry.recorded_at, entry.recorded_at)
         rows.append({**columns, "log_index": size})
+        tree.grow(edge, size, columns["leaf_hash"])
         if entry.detail:
             details.append({"event_id": entry.event_id, "detail": dict(entry.detail)})
         known[entry.event_id] = size
@@ -71,7 +70,8 @@ def write(session: Session, entries: Sequence[Entry]) -> list[Result]:
         size += 1
     if rows:
         session.execute(insert(AccessRecord), rows)
-        session.execute(update(LogHead).values(size=size, newest=newest))
+        session.execute(update(LogHead).values(size=size, newest=newest, edge=b"".join(edge)))
+        log_tree.close_tiles(session, before, size)
     if details:
         session.execute(insert(AccessDetail), details)
     return results
@@ -107,14 +107,57 @@ def lock(session: Session) -> LogHead:
 
 def reset_clock(session: Session, now: datetime) -> datetime | None:
     """Forget a newest record that a wrong clock dated in the future; the moment it had."""
-    forgotten = lock(session).newest
+    head = lock(session)
+    forgotten = head.newest
     session.execute(update(LogHead).values(newest=now))
+    session.execute(insert(LogEra), {"first_index": head.size})
     return forgotten
 
 
 def newest_moment(session: Session) -> datetime | None:
     """The moment before which nothing is recorded any more."""
     return session.exec(select(LogHead.newest)).one()
+
+
+def first_since(session: Session, moment: datetime) -> int:
+    """The index of the first record of a moment or later; where there is none, the next index."""
+    size = session.exec(select(LogHead.size)).one()
+    place = col(AccessRecord.log_index)
+    found = session.exec(
+        select(place).where(AccessRecord.recorded_at >= moment).order_by(place).limit(1)
+    ).first()
+    return size if found is None else found
+
+
+def count_below(session: Session, index: int) -> tuple[int, int]:
+    """How many records there are below an index, and how many details."""
+    below = select(AccessRecord.event_id).where(AccessRecord.log_index < index)
+    records = session.exec(select(func.count()).select_from(below.subquery())).one()
+    details = session.exec(select(func.count()).where(col(AccessDetail.event_id).in_(below))).one()
+    return records, details
+
+
+def raise_minimum(session: Session, index: int) -> None:
+    """From now on what is below the index may go; only the owner of the tables can."""
+    session.execute(update(LogHead).values(minimum=index))
+
+
+def remove_below(session: Session, index: int, most: int) -> tuple[int, int]:
+    """Remove the first records below an index, and their details; how many of each.
+
+    The database refuses it for what is not below the minimum.
+    """
+    place = col(AccessRecord.log_index)
+    going = session.exec(
+        select(place, AccessRecord.event_id).where(place < index).order_by(place).limit(most)
+    ).all()
+    if not going:
+        return 0, 0
+    within = (place >= going[0][0], place <= going[-1][0])
+    events = select(AccessRecord.event_id).where(*within)
+    details = session.exec(delete(AccessDetail).where(col(AccessDetail.event_id).in_(events)))
+    records = session.exec(delete(AccessRecord).where(*within))
+    return records.rowcount, details.rowcount
 
 
 def _indexes(session: Session, event_ids: Sequence[str]) -> dict[str, int]:
@@ -166,6 +209,7 @@ class AccessLog:
         self._waiting: list[tuple[Entry, asyncio.Future[int | DecisionOvertaken]]] = []
         self._writer: asyncio.Task[None] | None = None
         self.failed = False  # the last append failed; health tells
+        self.rewritten = False  # the log is not what was signed: nothing may leave
 
     @property
     def keys(self) -> MonthKeys:
@@ -180,6 +224,8 @@ class AccessLog:
         Raises DecisionOvertaken when the register or the quota is no longer what it was when
         it was decided, and LogUnavailable when the record cannot be written: nothing may leave.
         """
+        if self.rewritten:
+            raise LogUnavailable
         try:
             key = self._keys.at(now)
         except (MonthKeyMissing, OSError):
@@ -190,8 +236,13 @@ class AccessLog:
         self._waiting.append((entry, future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._drain())
-        # A client that goes away does not cancel its record.
-        result = await asyncio.shield(future)
+        # A client that goes away does not cancel its record; neither does one that waits too long.
+        try:
+            async with asyncio.timeout(PATIENCE):
+                result = await asyncio.shield(future)
+        except TimeoutError:
+            self.failed = True
+            raise LogUnavailable from None
         if isinstance(result, DecisionOvertaken):
             raise result
         return result
@@ -215,7 +266,7 @@ class AccessLog:
         try:
             with self._database.writing() as session:
                 results = write(session, entries)
-        except (OperationalError, InterfaceError, TimeoutError):
+        except (OperationalError, InterfaceError, PoolTimeout):
             # The lock or the connection, not a record: each alone would wait as long again.
             self.failed = True
             return self._settle(entries)
@@ -232,99 +283,3 @@ class AccessLog:
         with self._database.reading() as session:
             known = _indexes(session, [entry.event_id for entry in entries])
         return [known.get(entry.event_id, LogUnavailable()) for entry in entries]
-
-
-@dataclass(frozen=True)
-class Search:
-    """What an auditor looks for; absent parts do not filter."""
-
-    organisation: str | None = None
-    protocol: str | None = None
-    purpose: str | None = None
-    function_profile: str | None = None
-    subjects: tuple[str, ...] | None = None  # encrypted under each kept month
-    users: tuple[str, ...] | None = None
-    fields: tuple[str, ...] = ()  # asked or delivered, any of them
-    outcome: str | None = None
-    reasons: tuple[str, ...] | None = None  # any of them
-    reference: str | None = None
-    event_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    before: int | None = None  # cursor: only indexes below it
-    limit: int = 50
-
-
-@dataclass(frozen=True)
-class Found:
-    """One page, newest first, and the size of the log when it was read."""
-
-    records: list[tuple[int, dict[str, Any]]]
-    more: bool
-    size: int
-
-
-def search(session: Session, wanted: Search) -> Found:
-    """Find records by their columns; newest first, so that new records never shift a page."""
-    size = session.exec(select(LogHead.size)).one()
-    before = size if wanted.before is None else min(size, wanted.before)
-    statement = (
-        select(AccessRecord.log_index, AccessRecord.record)
-        .where(col(AccessRecord.log_index) < before)
-        .where(*_conditions(wanted))
-        .order_by(col(AccessRecord.log_index).desc())
-        .limit(wanted.limit + 1)
-    )
-    rows = session.exec(statement).all()
-    page = [(index, orjson.loads(record)) for index, record in rows[: wanted.limit]]
-    return Found(page, len(rows) > wanted.limit, size)
-
-
-def _conditions(wanted: Search) -> list[ColumnElement[bool] | BinaryExpression[Any]]:
-    equal = {
-        "organisation": wanted.organisation,
-        "protocol": wanted.protocol,
-        "purpose": wanted.purpose,
-        "function_profile": wanted.function_profile,
-        "outcome": wanted.outcome,
-        "reference": wanted.reference,
-        "event_id": wanted.event_id,
-    }
-    conditions: list[ColumnElement[bool]] = [
-        getattr(AccessRecord, name) == value for name, value in equal.items() if value is not None
-    ]
-    if wanted.reasons is not None:
-        conditions.append(col(AccessRecord.reason_code).in_(wanted.reasons))
-    if wanted.subjects is not None:
-        conditions.append(col(AccessRecord.subject).in_(wanted.subjects))
-    if wanted.users is not None:
-        conditions.append(col(AccessRecord.user_token).in_(wanted.users))
-    if wanted.fields:
-        places = col(AccessRecord.fields)
-        conditions.append(
-            or_(*(places.contains(f" {id_} ", autoescape=True) for id_ in wanted.fields))
-        )
-    if wanted.since is not None:
-        conditions.append(col(AccessRecord.recorded_at) >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(col(AccessRecord.recorded_at) <= wanted.until)
-    return conditions
-
-
-@dataclass(frozen=True)
-class Kept:
-    """One record as it stands in the log, with its side table."""
-
-    index: int
-    record: dict[str, Any]
-    detail: Mapping[str, Any] | None
-
-
-def find(session: Session, event_id: str) -> Kept | None:
-    """The record with this id, or None."""
-    row = session.exec(
-        select(AccessRecord.log_index, AccessRecord.record, AccessDetail.detail)
-        .join(AccessDetail, isouter=True)
-        .where(AccessRecord.event_id == event_id)
-    ).first()
-    return Kept(row[0], orjson.loads(row[1]), row[2]) if row else None

@@ -1,17 +1,21 @@
-"""The acts on the register: each a record of its protocol, in the transaction of the act."""
+"""The acts of the office, on the register and on the log: each a record in its transaction."""
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
 from sqlmodel import Session
 
-from app import access_log, protocols
+from app import access_log, checkpoints, protocols
 from app.database import Database
 from app.moments import brussels_date, rfc3339
 from app.month_keys import MonthKeys
 from app.protocols import Change, Source
 from app.record import Agreement, Origin, Trace
+from app.tlog.note import Vkey
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,41 @@ def accept_clock(office: Office, reason: str, now: datetime) -> None:
         trace = Trace(reason_reference=f"{rfc3339(forgotten)}: {reason}" if forgotten else reason)
         access_log.write_admin(
             session, office.keys, office.origin, "clockAccept", trace, now, office.actor
+        )
+
+
+def rotate_key(
+    office: Office, origin: str, key_file: Path, now: datetime, reason: str | None = None
+) -> Vkey:
+    """Let a new key sign the log; the old one stays listed. Cut off halfway it can be repeated."""
+    waiting = checkpoints.next_key(key_file)
+    checkpoints.create_key(origin, waiting)
+    vkey = checkpoints.read_key(waiting, origin).vkey
+    with office.database.writing() as session:
+        access_log.lock(session)
+        if vkey not in checkpoints.vkeys(session):
+            checkpoints.add_key(session, vkey, now)
+            trace = Trace(reason_reference=f"{vkey.text}: {reason}" if reason else vkey.text)
+            access_log.write_admin(
+                session, office.keys, office.origin, "logKeyRotate", trace, now, office.actor
+            )
+    with suppress(FileNotFoundError):  # a service that runs has put it in place
+        os.replace(waiting, key_file)
+    return vkey
+
+
+def record_export(
+    office: Office, span: range, manifest: str, now: datetime, reason: str | None = None
+) -> None:
+    """Record that a range of the log was written out, before it is."""
+    trace = Trace(
+        reason_reference=reason,
+        counts={"firstIndex": span.start, "lastIndex": span.stop - 1, "records": len(span)},
+        manifest=manifest,
+    )
+    with office.database.writing() as session:
+        access_log.write_admin(
+            session, office.keys, office.origin, "logExport", trace, now, office.actor
         )
 
 

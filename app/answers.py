@@ -104,8 +104,40 @@ def encode_record(
     return orjson.dumps(answer)
 
 
+def encode_unveiled(
+    event_id: str, subject: str | None, user: str | None, salt: bytes | None
+) -> bytes:
+    """Who a record is about and who asked; `zout` opens the digest of its answer."""
+    answer = {"id": event_id, "insz": subject, "gebruiker": user, "zout": salt and salt.hex()}
+    return orjson.dumps({name: value for name, value in answer.items() if value is not None})
+
+
 def _item(index: int, record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, "href": f"{BASE}/toegangen/{record['eventId']}", "index": index}
+
+
+def encode_consultations(records: Sequence[tuple[int, Mapping[str, Any]]], *, more: bool) -> bytes:
+    """A page for the person they are about: which body, never which employee or how it ended."""
+    answer: dict[str, Any] = {"items": [_consultation(record) for _, record in records]}
+    if more:
+        answer["next"] = str(records[-1][0])
+    return orjson.dumps(answer)
+
+
+def _consultation(record: Mapping[str, Any]) -> dict[str, Any]:
+    protocol, version = record["protocol"], record["protocolVersion"]
+    item = {
+        "organisatie": record["organisation"],
+        "tijdstip": record["recordedAt"],
+        "doeleinde": record["purpose"],
+        "dienst": record["operation"],
+        "protocol": {
+            "id": protocol,
+            "versie": version,
+            "href": f"{BASE}/protocollen/{protocol}?versie={version}",
+        },
+    }
+    return {**item, "namens": record["onBehalfOf"]} if "onBehalfOf" in record else item
 
 
 def encode_my_access(

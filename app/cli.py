@@ -20,7 +20,9 @@ from app import (
     intake,
     main,
     protocols,
+    roles,
 )
+from app.checkpoints import vkeys
 from app.console import (
     CONFIGURATION,
     FAILED,
@@ -31,6 +33,7 @@ from app.console import (
     messages,
     note,
     office,
+    ready_database,
     say,
     settings,
 )
@@ -39,7 +42,9 @@ from app.demo_persons import demo_persons
 from app.deps import read_clock
 from app.doctor import Level
 from app.errors import ClockBehind, LogUnavailable
+from app.insz import Insz, NotAnInsz
 from app.intake import Report, Skipped, Stored
+from app.log_commands import log
 from app.month_keys import MonthKeyMissing, MonthKeys
 from app.notation import DocumentInvalid
 from app.register_commands import attempt, protocol, protocol_files, report_faults
@@ -67,6 +72,7 @@ for name, group in {
     "token": token,
     "keys": keys,
     "clock": clock,
+    "log": log,
 }.items():
     app.add_typer(group, name=name)
 
@@ -136,10 +142,12 @@ def run_demo(persons: Annotated[int, typer.Option(min=3)] = 2000, port: int = 80
     demo.fill(desk, demo_persons(persons), read_clock())
     service = main.create_app(chosen)
     issuer = DemoIssuer.load_or_create(main.DEMO_ISSUER_KEY, chosen.mode)
+    with desk.database.reading() as session:
+        vkey = vkeys(session)[0].text
 
     def announce() -> None:
         give(f"# Protocolpoort op http://127.0.0.1:{port}/ (Ctrl-C stopt)")
-        for title, line in demo.lines_to_paste(issuer, port, read_clock()):
+        for title, line in demo.lines_to_paste(issuer, port, vkey, read_clock()):
             give(f"\n# {title}\n{line}")
 
     demo.serve(service, listener, announce)
@@ -169,6 +177,19 @@ def db_check() -> None:
         return
     say("the database is not up to date: run `protocolpoort db upgrade`")
     raise typer.Exit(FAILED)
+
+
+@db.command("grant")
+def db_grant(role: str) -> None:
+    """Give a login role of PostgreSQL what the service needs and no more; run it as the owner."""
+    opened = ready_database(settings())
+    try:
+        with opened.writing() as session:
+            roles.grant(session, role)
+    except roles.RoleUnfit as unfit:
+        say(f"nothing was changed: {unfit}")
+        raise typer.Exit(CONFIGURATION) from None
+    say(f"{role} has what the service needs, and no more: let PROTOCOLPOORT_DATABASE_URL name it")
 
 
 @clock.command("accept")
@@ -212,6 +233,22 @@ def token_issue(
     """Print a token of the demo issuer, alone on one line."""
     issuer = DemoIssuer.load_or_create(main.DEMO_ISSUER_KEY, settings().mode)
     give(issuer.issue(organisation, client, scope.split(), read_clock(), timedelta(seconds=ttl)))
+
+
+@token.command("citizen")
+def token_citizen(
+    source: Annotated[str, typer.Argument(metavar="-", help="The INSZ comes on standard input.")],
+) -> None:
+    """Print a token of the demo issuer for one person, alone on one line."""
+    if source != "-":  # an argument stands in the history of the shell
+        raise typer.BadParameter("give - and the INSZ on standard input")
+    issuer = DemoIssuer.load_or_create(main.DEMO_ISSUER_KEY, settings().mode)
+    try:
+        insz = Insz(sys.stdin.readline().strip())
+    except (NotAnInsz, UnicodeDecodeError):
+        say("standard input holds no valid INSZ on its first line")
+        raise typer.Exit(FAILED) from None
+    give(issuer.issue_citizen(insz, read_clock()))
 
 
 @keys.command("create")

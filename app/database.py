@@ -1,5 +1,7 @@
 """The engine, its sessions and the version of its schema; SQLite and PostgreSQL."""
 
+import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +13,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from anyio import to_thread
 from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlmodel import Session, create_engine
 
+from app.errors import LogUnavailable
+
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
+PATIENCE = 30  # seconds after which a database that says nothing counts as away
 LOCK_TIMEOUT = 10_000  # milliseconds; a lock that is not had by then fails the append
 
 P = ParamSpec("P")
@@ -39,6 +45,15 @@ class Database:
             yield session
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A session that only reads, all of it as at one moment."""
+        reader = self._reader
+        if reader.dialect.name == "postgresql":
+            reader = reader.execution_options(isolation_level="REPEATABLE READ")
+        with Session(reader) as session:
+            yield session
+
+    @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session in one transaction, committed at the end, rolled back on an exception."""
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
@@ -47,13 +62,20 @@ class Database:
     async def read(
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run `work(session, ...)` on a reading session in a worker thread."""
+        """Run `work(session, ...)` on a reading session in a worker thread.
+
+        Raises LogUnavailable when the database gives no answer at all within `PATIENCE`.
+        """
 
         def run() -> T:
             with self.reading() as session:
                 return work(session, *args, **kwargs)
 
-        return await to_thread.run_sync(run)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await to_thread.run_sync(run, abandon_on_cancel=True)
+        except TimeoutError:
+            raise LogUnavailable from None
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -63,8 +85,9 @@ class Database:
 def upgrade(url: str) -> None:
     """Bring the schema of `url` to the newest revision, making the database where it is a file."""
     path = make_url(url).database
-    if url.startswith("sqlite") and path and path != ":memory:":
+    if url.startswith("sqlite") and path:
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        Path(path).touch()
     command.upgrade(alembic_config(url), "head")
 
 
@@ -88,7 +111,22 @@ def alembic_config(url: str) -> Config:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, hide_parameters=True, pool_size=40, max_overflow=10)
+    path = Path(make_url(url).database or "")
+
+    def connect() -> sqlite3.Connection:
+        # A file that is gone is not made anew: records would go where nobody looks.
+        name = f"{path.absolute().as_uri()}?mode=rw"
+        return sqlite3.connect(name, uri=True, check_same_thread=False)
+
+    engine = create_engine(
+        url, hide_parameters=True, pool_size=40, max_overflow=10, creator=connect
+    )
+
+    @event.listens_for(engine, "checkout")
+    def look(_connection: Any, record: Any, _proxy: Any) -> None:
+        """A file that was moved or replaced is another database."""
+        if record.info.setdefault("file", _file(path)) != _file(path):
+            raise DisconnectionError
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -112,10 +150,21 @@ def _sqlite_engine(url: str) -> Engine:
     return engine
 
 
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file stands at the path, or None."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _postgres_engine(url: str) -> Engine:
     limits = (
         f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout=60000 "
-        "-c idle_in_transaction_session_timeout=60000 -c synchronous_commit=on -c timezone=UTC"
+        "-c idle_in_transaction_session_timeout=60000 -c synchronous_commit=on -c timezone=UTC "
+        # A plan that was made for an empty log and kept reads the whole log at each append.
+        "-c plan_cache_mode=force_custom_plan"
     )
     return create_engine(
         url,
@@ -124,5 +173,11 @@ def _postgres_engine(url: str) -> Engine:
         max_overflow=20,
         pool_pre_ping=True,
         pool_timeout=10,
-        connect_args={"options": limits, "connect_timeout": 5},
+        connect_args={
+            "options": limits,
+            "connect_timeout": 5,
+            # A machine that is gone says nothing; the connection is given up by then.
+            "tcp_user_timeout": PATIENCE * 1000,
+            "keepalives_idle": PATIENCE,
+        },
     )

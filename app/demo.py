@@ -1,14 +1,18 @@
 """`make demo`: synthetic persons, a service that answers, and lines to paste."""
 
+import hashlib
 import json
 import shlex
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import httpx
 import uvicorn
@@ -16,12 +20,15 @@ from fastapi import FastAPI
 
 from app import dossiers, intake
 from app.administration import Office
+from app.canonical import canonical_json
 from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE, DemoPerson
 from app.insz import Insz
 from app.main import SERVER
+from app.tlog.bundle import INDEX, MANIFEST, RECORDS
 from app.tokens import DemoIssuer
 
 BATCH = 500
+BUNDLE, FORGED = "var/logboek.zip", "var/logboek-vervalst.zip"
 STARTUP = 30  # seconds that the service may take to answer
 
 
@@ -50,8 +57,10 @@ def fill(office: Office, persons: Iterable[DemoPerson], now: datetime) -> int:
     return new
 
 
-def lines_to_paste(issuer: DemoIssuer, port: int, now: datetime) -> list[tuple[str, str]]:
-    """What to try, each as a Dutch title and one physical line that holds its token."""
+def lines_to_paste(
+    issuer: DemoIssuer, port: int, vkey: str, now: datetime
+) -> list[tuple[str, str]]:
+    """What to try, each as a Dutch title and one physical line that holds its token or its key."""
     base = f"http://127.0.0.1:{port}/inburgering/v1"
     city = issuer.issue("voorbeeldstad", "voorbeeldstad", ["inb_dossier_v1_G"], now)
     fund = issuer.issue("zorgkas-voorbeeld", "zorgkas-voorbeeld", ["inb_advies_v1_G"], now)
@@ -74,7 +83,46 @@ def lines_to_paste(issuer: DemoIssuer, port: int, now: datetime) -> list[tuple[s
             "Deze toegangen, zoals de auditor ze ziet",
             _curl(f"{base}/toegangen/query", auditor, _audit(now)),
         ),
+        (
+            "Het logboek uitvoeren en nakijken: in orde",
+            f"rm -f {BUNDLE} && {_command('log', 'export', BUNDLE)} && "
+            f"{_command('log', 'verify', BUNDLE, '--vkey', vkey)}",
+        ),
+        (
+            "Een vervalste kopie nakijken: niet in orde, en waar",
+            f"{_command('log', 'demo-tamper', BUNDLE)} && "
+            f"{_command('log', 'verify', FORGED, '--vkey', vkey)}",
+        ),
     ]
+
+
+def _command(*arguments: str) -> str:
+    """A command of ours, as the program beside the Python that runs this."""
+    program = Path(sys.executable).with_name("protocolpoort")
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    return shlex.join(["env", "PROTOCOLPOORT_MODE=demo", str(program), *arguments])
+
+
+def tamper(bundle: Path, copy: Path) -> int:
+    """Copy an export with one character of a record changed, and its digest in the manifest.
+
+    Returns the index of that record. Raises ValueError, LookupError or BadZipFile for a file that
+    is no export with records.
+    """
+    with ZipFile(bundle) as source:
+        files = {member.filename: source.read(member) for member in source.infolist()}
+    manifest = json.loads(files[MANIFEST])
+    lines = files[RECORDS].splitlines(keepends=True)
+    place = len(lines) // 2
+    lines[place] = lines[place].replace(b'"v":1', b'"v":2')
+    files[RECORDS] = b"".join(lines)
+    manifest["files"][RECORDS] = f"sha256:{hashlib.sha256(files[RECORDS]).hexdigest()}"
+    files[MANIFEST] = canonical_json(manifest)
+    with ZipFile(copy, "w", ZIP_DEFLATED) as target:
+        for name, data in files.items():
+            target.writestr(name, data)
+    return int(files[INDEX].split()[place])
 
 
 _PROFILE = ("-H", "X-Functieprofiel: trajectondersteuner")

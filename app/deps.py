@@ -19,6 +19,7 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import ClientDisconnect
 
 from app import problems
+from app.checkpoints import LogRewritten, Notary
 from app.doors import (
     BODY_LIMIT,
     CORRELATION,
@@ -27,7 +28,7 @@ from app.doors import (
     Body,
     Door,
     Turned,
-    accepts_json,
+    accepts,
     inspect,
 )
 from app.errors import (
@@ -45,7 +46,7 @@ from app.gate import Gate
 from app.moments import brussels_date
 from app.record import Trace
 from app.strangers import Strangers
-from app.tokens import Caller, Verifier
+from app.tokens import Caller, Citizen, Verifier
 from app.visit import Visit, new_event_id
 
 DRAINED = 16 * 1024 * 1024  # what is read and dropped of a body that is too large
@@ -72,15 +73,26 @@ class Desk:
 
     gate: Gate
     verifier: Verifier
+    notary: Notary
     strangers: Strangers
     limiter: MovingWindowRateLimiter
 
     @classmethod
-    def open(cls, gate: Gate, verifier: Verifier) -> "Desk":
+    def open(cls, gate: Gate, verifier: Verifier, notary: Notary) -> "Desk":
         """A desk without visitors."""
-        return cls(gate, verifier, Strangers(gate), MovingWindowRateLimiter(MemoryStorage()))
+        limiter = MovingWindowRateLimiter(MemoryStorage())
+        return cls(gate, verifier, notary, Strangers(gate), limiter)
 
-    def too_often(self, caller: Caller) -> int:
+    def sign(self) -> None:
+        """One turn of the signer; a log that was rewritten lets nothing leave until it is whole."""
+        try:
+            self.notary.turn(self.gate.clock())
+            self.gate.log.rewritten = False
+        except LogRewritten as how:
+            self.gate.log.rewritten = True
+            logger.critical("the access log was rewritten: %s", how)
+
+    def too_often(self, caller: Caller | Citizen) -> int:
         """Seconds to wait for a client that asks more than the limit of a minute; 0 is none."""
         if not self.gate.settings.rate_limit:
             return 0
@@ -98,7 +110,7 @@ def refuse_unknown(request: Request) -> None:
     """On a public resource: no query parameters, and JSON only."""
     if request.query_params:
         raise InputInvalid([Issue(IssueType.UNKNOWN_INPUT, "unknown query parameter", "query")])
-    if not accepts_json(request.headers.getlist("accept")):
+    if not accepts(request.headers.getlist("accept")):
         raise NotAcceptable
 
 
@@ -114,7 +126,7 @@ async def attend(request: Request, door: Door[Body], use_case: UseCase[Body]) ->
     except Fault as fault:
         response = problems.render(fault, visit.event_id)
     except Exception as error:  # noqa: BLE001 - whatever broke, the caller gets no detail of it
-        response = await _broken(desk.gate, visit, error)
+        response = await _broken(desk.gate, visit, error, Trace())
     response.headers[CORRELATION] = visit.correlation_id
     return response
 
@@ -145,18 +157,23 @@ async def _answer(
         recorded = await desk.strangers.note(visit, limited, now)
         return problems.render(limited, visit.event_id if recorded else None)
 
+    known = Trace(subject=caller.insz.digits) if isinstance(caller, Citizen) else Trace()
     try:
         arrival = inspect(request, door, visit, caller, content, gate.settings, now)
         visit = arrival.visit
-        return await _decide(gate, arrival, use_case)
+        return await _decide(gate, door, arrival, use_case, known)
     except Fault:
         raise
     except Exception as error:  # noqa: BLE001 - recorded under the caller who asked
-        return await _broken(gate, visit, error)
+        return await _broken(gate, visit, error, known)
 
 
 async def _decide(
-    gate: Gate, arrival: "Arrival[Body] | Turned", use_case: UseCase[Body]
+    gate: Gate,
+    door: Door[Body],
+    arrival: "Arrival[Body] | Turned",
+    use_case: UseCase[Body],
+    known: Trace,
 ) -> Response:
     """Decide and record, anew as long as the register moves in between."""
     for _ in range(DECISIONS):
@@ -165,10 +182,10 @@ async def _decide(
         decided = replace(gate, day=brussels_date(now))
         try:
             if isinstance(arrival, Turned):
-                await decided.refuse(arrival.visit, Trace(), arrival.fault)
+                await decided.refuse(arrival.visit, known, arrival.fault)
             return Response(
                 await use_case(decided, replace(arrival, now=now)),
-                media_type="application/json",
+                media_type=door.produces,
                 headers={"Cache-Control": "no-store"},
             )
         except DecisionOvertaken:
@@ -212,13 +229,14 @@ def _begin(request: Request, door: Door[Body], now: datetime) -> Visit:
     )
 
 
-async def _broken(gate: Gate, visit: Visit, error: Exception) -> Response:
+async def _broken(gate: Gate, visit: Visit, error: Exception, known: Trace) -> Response:
     """Record that something unexpected broke; tell the operator where, and no value."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     logger.error("unexpected %s in %s\n%s", type(error).__name__, visit.operation, frames)
     fault = Fault()
     try:
-        trace = Trace(outcome=fault.outcome, reason=fault.reason, status=gate.status_of(fault))
+        status = gate.status_of(fault)
+        trace = replace(known, outcome=fault.outcome, reason=fault.reason, status=status)
         await gate.log.append(visit, trace, gate.clock(), None)
     except LogUnavailable as unavailable:
         return problems.render(unavailable)

@@ -9,13 +9,13 @@ from json import JSONDecodeError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from app import access_log, protocols
-from app.access_log import CLOCK_TOLERANCE
+from app import access_log, protocols, roles
 from app.database import Database, is_current
 from app.moments import brussels_date
 from app.month_keys import MonthKeys
 from app.notation import DocumentInvalid
 from app.policy import Clause
+from app.record import CLOCK_TOLERANCE
 from app.register import Edition, State
 from app.register_lists import DelegateList, RegisterList, SuccessionList
 from app.settings import Settings
@@ -82,6 +82,7 @@ def _database(settings: Settings, now: datetime) -> Iterator[Finding]:
             return
         with database.reading() as session:
             yield from _clock(session, now)
+            yield from _role(session)
             yield from _register(session, brussels_date(now), production=settings.production)
     except (DocumentInvalid, JSONDecodeError):
         yield _error(
@@ -103,6 +104,14 @@ def _clock(session: Session, now: datetime) -> Iterator[Finding]:
         yield _error(
             "the clock stands before the newest record of the log: nothing is answered",
             "set the clock right, or run `protocolpoort clock accept` when the record is wrong",
+        )
+
+
+def _role(session: Session) -> Iterator[Finding]:
+    if roles.may_rewrite(session):
+        yield _warning(
+            "the role of PROTOCOLPOORT_DATABASE_URL may change the records of the log",
+            "run the service under a role of its own: `protocolpoort db grant ROLE`",
         )
 
 

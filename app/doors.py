@@ -1,6 +1,7 @@
 """What an operation demands of a request: its door, and the checks before its use case."""
 
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -22,14 +23,16 @@ from app.errors import (
     NotAcceptable,
     ScopeMissing,
     SenderMismatch,
+    TokenKindWrong,
 )
 from app.insz import contains_insz
 from app.moments import read_day
 from app.settings import Settings
-from app.tokens import Caller
+from app.tokens import Caller, Citizen
 from app.visit import Visit
 from app.wire import GUID, PersonQuestion
 
+JSON = "application/json"
 BODY_LIMIT = 64 * 1024
 ISSUES = 20  # named in one problem; a body of nothing but faults is not echoed as a long list
 
@@ -43,8 +46,11 @@ PROFILE = "X-Functieprofiel"
 SENDER = "X-Magda-Sender-ID"
 CORRELATION = "X-Correlation-ID"
 HEADER_LENGTH = 100
+CURSOR = "cursor"
+RECORD, NO_RECORD = "toegangId", str(uuid.UUID(int=0))
 
 _HEADER = re.compile(rf"[ -~]{{1,{HEADER_LENGTH}}}")
+_CURSOR = re.compile(r"[0-9]{1,18}")
 IS_GUID = re.compile(GUID)
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -58,9 +64,17 @@ class Door(Generic[Body]):
     method: str
     route: str
     body: type[Body] | None = None  # None: the operation has none
-    scopes: tuple[str, ...] = ()  # one of them; none: any valid token
+    scopes: tuple[str, ...] = ()  # one of them; none: any token of its kind
     personal: bool = False  # returns personal data, so the acting user must be named
-    days: tuple[str, ...] = ()  # its query parameters, all of them dates
+    days: tuple[str, ...] = ()  # its query parameters that are dates
+    paged: bool = False  # its answer comes in pages: `cursor` is a query parameter too
+    citizen: bool = False  # for the person of a citizen token alone; else for organisations alone
+    produces: str = JSON  # the media type of its answer
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Its query parameters."""
+        return (*self.days, CURSOR) if self.paged else self.days
 
 
 @dataclass(frozen=True)
@@ -68,9 +82,10 @@ class Arrival(Generic[Body]):
     """A request that may go on to its use case."""
 
     visit: Visit
-    caller: Caller
+    caller: Caller | Citizen  # as the door says
     body: Body
     query: Mapping[str, date]
+    cursor: int | None
     path: Mapping[str, str]
     now: datetime
 
@@ -87,7 +102,7 @@ def inspect(
     request: Request,
     door: Door[Body],
     visit: Visit,
-    caller: Caller,
+    caller: Caller | Citizen,
     content: bytes | None,
     settings: Settings,
     now: datetime,
@@ -97,7 +112,7 @@ def inspect(
         return Turned(visit, BodyTooLarge(BODY_LIMIT))
     if request.method != door.method:
         return Turned(visit, MethodNotAllowed(door.method))
-    if not accepts_json(request.headers.getlist("accept")):
+    if not accepts(request.headers.getlist("accept"), door.produces):
         return Turned(visit, NotAcceptable())
     if door.body and not _is_json(request.headers.get("content-type")):
         return Turned(visit, MediaTypeUnsupported())
@@ -108,11 +123,11 @@ def inspect(
         user=_header(request, USER, issues, required=door.personal),
         function_profile=_header(request, PROFILE, issues),
         system=_header(request, SENDER, issues),
-        parameters=tuple(name for name in door.days if name in request.query_params),
+        parameters=tuple(name for name in door.parameters if name in request.query_params),
     )
     if IS_GUID.fullmatch(request.headers.get(CORRELATION, visit.correlation_id)) is None:
         issues.append(_issue("must be a GUID", "header", CORRELATION))
-    query = _query(request, door, issues)
+    query, cursor = _query(request, door, issues), _cursor(request, door, issues)
     path = _path(request, issues)
     body, number_is_wrong = _body(content, door, issues, settings)
     if issues:
@@ -121,11 +136,20 @@ def inspect(
     if isinstance(body, PersonQuestion):  # a search value never stands in the log
         visit = replace(visit, reference=body.referte)
 
+    if fault := _closed(door, visit, caller):
+        return Turned(visit, fault)
+    return Arrival(visit, caller, body, query, cursor, path, now)
+
+
+def _closed(door: Door[Body], visit: Visit, caller: Caller | Citizen) -> Fault | None:
+    """Why the door stays closed to this token: its kind, its scopes, or another sender."""
+    if door.citizen != isinstance(caller, Citizen):
+        return TokenKindWrong()
     if door.scopes and not any(caller.has(scope) for scope in door.scopes):
-        return Turned(visit, ScopeMissing(door.scopes))
+        return ScopeMissing(door.scopes)
     if visit.system not in (None, caller.organisation):
-        return Turned(visit, SenderMismatch())
-    return Arrival(visit, caller, body, query, path, now)
+        return SenderMismatch()
+    return None
 
 
 def _body(
@@ -168,9 +192,9 @@ def _header(
 
 
 def _query(request: Request, door: Door[Body], issues: list[Issue]) -> dict[str, date]:
-    """The query parameters, all of them dates; the name of an unknown one is never repeated."""
+    """The query parameters that are dates; the name of an unknown one is never repeated."""
     pairs = request.query_params.multi_items()
-    if any(name not in door.days for name, _ in pairs):
+    if any(name not in door.parameters for name, _ in pairs):
         issues.append(Issue(IssueType.UNKNOWN_INPUT, "unknown query parameter", "query"))
     days = {}
     for name in door.days:
@@ -183,11 +207,21 @@ def _query(request: Request, door: Door[Body], issues: list[Issue]) -> dict[str,
     return days
 
 
+def _cursor(request: Request, door: Door[Body], issues: list[Issue]) -> int | None:
+    """Where the page before this one ended; None for the first page."""
+    values = request.query_params.getlist(CURSOR) if door.paged else []
+    if not values:
+        return None
+    if len(values) > 1 or not _CURSOR.fullmatch(values[0]):
+        issues.append(_issue("must be one number of 1 to 18 digits", "query", CURSOR))
+        return None
+    return int(values[0])
+
+
 def _path(request: Request, issues: list[Issue]) -> dict[str, str]:
-    """The path parameters; ids of records are GUIDs."""
-    for name, value in request.path_params.items():
-        if not IS_GUID.fullmatch(value):
-            issues.append(_issue("must be a GUID", "path", name))
+    """The path parameters; the id of a record is a GUID."""
+    if not IS_GUID.fullmatch(request.path_params.get(RECORD, NO_RECORD)):
+        issues.append(_issue("must be a GUID", "path", RECORD))
     return dict(request.path_params)
 
 
@@ -195,14 +229,14 @@ def _issue(rule: str, location: str, name: str | None = None) -> Issue:
     return Issue(IssueType.SCHEMA_VIOLATION, rule, location, name)
 
 
-def accepts_json(accept: Sequence[str]) -> bool:
+def accepts(accept: Sequence[str], produced: str = JSON) -> bool:
     """Absent accepts all; a range with q=0 accepts nothing; several headers are one list."""
     if not accept:
         return True
     for item in ",".join(accept).split(","):
         kind, *parameters = (part.strip().lower() for part in item.split(";"))
         refused = any(re.fullmatch(r"q=0(\.0{0,3})?", parameter) for parameter in parameters)
-        if kind in ("*/*", "application/*", "application/json") and not refused:
+        if kind in ("*/*", f"{produced.split('/')[0]}/*", produced) and not refused:
             return True
     return False
 
@@ -211,4 +245,4 @@ def _is_json(content_type: str | None) -> bool:
     """An absent Content-Type counts as JSON."""
     if content_type is None:
         return True
-    return content_type.split(";")[0].strip().lower() == "application/json"
+    return content_type.split(";")[0].strip().lower() == JSON

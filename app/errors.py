@@ -184,6 +184,13 @@ class ScopeMissing(Fault):
         self.required = tuple(required)
 
 
+class TokenKindWrong(Fault):
+    """A citizen at a door for organisations, or an organisation at a door for citizens."""
+
+    reason = Reason.SCOPE
+    outcome = Outcome.DENIED
+
+
 class SenderMismatch(Fault):
     """`X-Magda-Sender-ID` names another organisation than the token."""
 
@@ -215,6 +222,17 @@ class RecordUnknown(Fault):
 
     reason = Reason.NOT_FOUND
     outcome = Outcome.NOT_FOUND
+
+
+class RecordsPruned(Fault):
+    """The records, or the key of their month, are gone: their term has ended."""
+
+    reason = Reason.NOT_FOUND
+    outcome = Outcome.NOT_FOUND
+
+
+class CheckpointLate(Fault):
+    """No signed checkpoint covers the record yet: the next one will."""
 
 
 class NoAdvice(Fault):

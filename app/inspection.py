@@ -1,28 +1,22 @@
 """The use cases that look at access itself: what an auditor finds, and what a caller may ask."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, datetime
 
 from sqlmodel import Session
 
-from app import access_log, answers, fields, policy, population
-from app.access_log import Search
-from app.errors import InputInvalid, Issue, IssueType, Reason, RecordUnknown, ScopeMissing
+from app import answers, audit_view, log_search, policy
+from app.audit_view import AUDIT
+from app.errors import InputInvalid, RecordUnknown, ScopeMissing
 from app.gate import Gate
+from app.log_search import Found
 from app.moments import brussels_date
 from app.month_keys import MonthKeys
 from app.policy import SERVED
 from app.record import RecordType, Trace
 from app.visit import Visit
 from app.wire import AccessQuery
-
-AUDIT = "inb_audit_v1_G"
-AUDIT_OWN = "inb_audit_eigen_v1_G"
-# Refusals that look the same on the wire (api.md, Errors).
-ALIKE = (Reason.POPULATION.value, Reason.CANCELLED.value, Reason.UNKNOWN_PERSON.value)
-LONGEST_PERIOD = timedelta(days=31)  # that may be asked without any other filter
 
 
 async def query_access(
@@ -34,13 +28,13 @@ async def query_access(
     Raises InputInvalid for a question that is too wide, ScopeMissing for another organisation.
     """
     trace = Trace(type=RecordType.LOG_READ, reason_reference=query.aanleiding)
-    if issue := _too_wide(query):
+    if issue := audit_view.too_wide(query):
         await gate.refuse(visit, trace, InputInvalid([issue]))
-    if AUDIT not in scopes and query.organisatie not in (None, visit.organisation):
+    own = audit_view.only(scopes, visit)
+    if own is not None and query.organisatie not in (None, own):
         await gate.refuse(visit, trace, ScopeMissing([AUDIT]))
-    own = None if AUDIT in scopes else visit.organisation
     found = await gate.database.read(_search, query, gate.log.keys, own)
-    records = [(index, _shown(record, own=own)) for index, record in found.records]
+    records = [(index, audit_view.shown(record, own)) for index, record in found.records]
     answer = answers.encode_access(records, more=found.more, size=found.size)
     subject = query.insz.digits if query.insz else None
     trace = replace(trace, subject=subject, counts={"records": len(found.records)}, answer=answer)
@@ -54,12 +48,12 @@ async def read_access(gate: Gate, visit: Visit, scopes: Collection[str], event_i
     Raises RecordUnknown, also for a record of another organisation than one may see.
     """
     trace = Trace(type=RecordType.LOG_READ)
-    kept = await gate.database.read(access_log.find, event_id)
-    own = None if AUDIT in scopes else visit.organisation
-    if kept is None or own not in (None, kept.record.get("organisation")):
+    own = audit_view.only(scopes, visit)
+    kept = await gate.database.read(log_search.find, event_id)
+    if kept is None or not audit_view.may_see(kept.record, own):
         await gate.refuse(visit, trace, RecordUnknown())
     explanation = kept.detail if own is None else None
-    answer = answers.encode_record(kept.index, _shown(kept.record, own=own), explanation)
+    answer = answers.encode_record(kept.index, audit_view.shown(kept.record, own), explanation)
     await gate.record(visit, replace(trace, counts={"records": 1}, answer=answer))
     return answer
 
@@ -87,63 +81,7 @@ async def my_access(gate: Gate, visit: Visit, day: date | None, now: datetime) -
     return answer
 
 
-def _shown(record: Mapping[str, Any], *, own: str | None) -> Mapping[str, Any]:
-    """To its own organisation a refused person is outside the population, whoever it was.
-
-    The refusal told the caller no more; the log must not tell it afterwards.
-    """
-    if own is None or record.get("reasonCode") not in ALIKE:
-        return record
-    return {**record, "reasonCode": Reason.POPULATION.value}
-
-
-def _reasons(asked: str | None, *, own: str | None) -> tuple[str, ...] | None:
-    """The reason codes that a filter means, in the same way."""
-    if asked is None:
-        return None
-    if own is None or asked not in ALIKE:
-        return (asked,)
-    return ALIKE if asked == Reason.POPULATION else ()
-
-
-def _too_wide(query: AccessQuery) -> Issue | None:
-    """A filter other than the period, or a period of at most 31 days (api.md)."""
-    if query.van and query.tot and query.van > query.tot:
-        return Issue(IssueType.INVALID_PERIOD, "`van` lies after `tot`", name="van")
-    if query.filters:
-        return None
-    if query.van and query.tot and query.tot - query.van <= LONGEST_PERIOD:
-        return None
-    rule = f"needs a filter, or a period `van` to `tot` of at most {LONGEST_PERIOD.days} days"
-    return Issue(IssueType.INVALID_INPUT, rule)
-
-
-def _search(
-    session: Session, query: AccessQuery, keys: MonthKeys, own: str | None
-) -> access_log.Found:
-    """Persons and users are searched encrypted, under the key of each month that is kept."""
-    subjects = users = None
-    if query.insz:
-        # An organisation sees what it asked, and not which numbers belong to one person.
-        numbers = population.numbers_of(session, query.insz) if own is None else [query.insz.digits]
-        subjects = tuple(key.hide("subject", number) for key in keys.kept() for number in numbers)
-    if query.gebruiker:
-        users = tuple(key.hide("user", query.gebruiker) for key in keys.kept())
-    wanted = Search(
-        organisation=own or query.organisatie,
-        protocol=query.protocol,
-        purpose=query.doeleinde,
-        function_profile=query.functieprofiel,
-        subjects=subjects,
-        users=users,
-        fields=tuple(sorted(fields.leaves(query.veld))) if query.veld else (),
-        outcome=query.uitkomst,
-        reasons=_reasons(query.reden, own=own),
-        reference=query.referte,
-        event_id=query.toegangId.lower() if query.toegangId else None,
-        since=query.van,
-        until=query.tot,
-        before=int(query.cursor) if query.cursor else None,
-        limit=query.pageSize,
-    )
-    return access_log.search(session, wanted)
+def _search(session: Session, query: AccessQuery, keys: MonthKeys, own: str | None) -> Found:
+    wanted = audit_view.search_of(session, query, keys, own)
+    before = int(query.cursor) if query.cursor else None
+    return log_search.search(session, replace(wanted, before=before, limit=query.pageSize))

@@ -98,6 +98,7 @@ def import_lines(database: Database, lines: Iterable[str], *, production: bool) 
     numbered = enumerate(lines, start=1)
     while batch := list(islice(numbered, BATCH)):
         with database.writing() as session:
+            population.lock(session)
             reports = [
                 _import_line(session, number, line, production=production)
                 for number, line in batch

@@ -1,6 +1,7 @@
 """The application, put together from its settings."""
 
 import asyncio
+import logging
 import os
 import platform
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -9,19 +10,32 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from anyio import to_thread
 from fastapi import FastAPI, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import __version__, fields, problems, protocols
 from app.access_log import AccessLog
+from app.checkpoints import KeyUnfit, Notary, create_key
 from app.database import Database, is_current
 from app.deps import Desk, read_clock
 from app.errors import Fault, LogUnavailable, MethodNotAllowed, PathUnknown
 from app.gate import Gate
 from app.month_keys import MonthKeys
 from app.record import Origin
-from app.routers import adviezen, dev, doc, dossiers, health, mijn_toegang, protocollen, toegangen
+from app.routers import (
+    adviezen,
+    dev,
+    doc,
+    dossiers,
+    health,
+    log,
+    mijn_raadplegingen,
+    mijn_toegang,
+    protocollen,
+    toegangen,
+)
 from app.settings import SettingInvalid, Settings, read_settings
 from app.tokens import DemoIssuer, IssuerProfile, IssuersInvalid, Verifier, read_issuers
 from app.wire import BASE
@@ -33,6 +47,7 @@ SERVER: Mapping[str, Any] = {
     "server_header": False,
     "h11_max_incomplete_event_size": 256 * 1024,
 }
+logger = logging.getLogger("protocolpoort")
 DEMO_ISSUER_KEY = Path("var/demo-issuer.json")
 SECRETS_IN_FILES = ("PROTOCOLPOORT_DATABASE_URL",)
 
@@ -67,9 +82,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        summaries = asyncio.create_task(_summarise(desk))
+        chores = [asyncio.create_task(chore(desk)) for chore in (_summarise, _sign)]
         yield
-        summaries.cancel()
+        for chore in chores:
+            chore.cancel()
         await desk.strangers.summarise(clock(), closing=True)
         desk.gate.database.dispose()
 
@@ -88,7 +104,9 @@ def create_app(
     app.state.desk = desk
     app.include_router(doc.router)
     app.include_router(health.router)
-    for router in (health, dossiers, adviezen, mijn_toegang, protocollen, toegangen):
+    app.include_router(log.router)
+    asked = (dossiers, adviezen, mijn_toegang, protocollen, toegangen, mijn_raadplegingen)
+    for router in (health, *asked):
         app.include_router(router.router, prefix=BASE)
     if not settings.production:
         app.state.demo_issuer = DemoIssuer.load_or_create(DEMO_ISSUER_KEY, settings.mode)
@@ -112,11 +130,27 @@ def _desk(settings: Settings, clock: Callable[[], datetime]) -> Desk:
         register = protocols.read_register(session)
     log = AccessLog(database, keys, origin())
     gate = Gate(settings, database, register, log, clock, problems.status_of)
-    return Desk.open(gate, _verifier(settings))
+    desk = Desk.open(gate, _verifier(settings), notary(settings, database, clock()))
+    desk.sign()
+    return desk
+
+
+def notary(settings: Settings, database: Database, now: datetime) -> Notary:
+    """The signer of the log, with the key of the settings; the demo makes a key that is missing."""
+    if settings.log_origin is None:
+        raise SettingInvalid("PROTOCOLPOORT_LOG_ORIGIN must name the address of the log")
+    if settings.log_key_file is None:
+        raise SettingInvalid("PROTOCOLPOORT_LOG_KEY_FILE must name the file of the signing key")
+    if not settings.production:
+        create_key(settings.log_origin, settings.log_key_file)
+    try:
+        return Notary.open(database, settings.log_origin, settings.log_key_file, now)
+    except KeyUnfit as unfit:
+        raise NotReady(str(unfit)) from None
 
 
 def _verifier(settings: Settings) -> Verifier:
-    """The issuers of the operator; in demo mode the demo issuer beside them."""
+    """The issuers of the operator; in demo mode the demo issuers beside them."""
     profiles: tuple[IssuerProfile, ...] = ()
     if settings.issuers is not None:
         try:
@@ -130,7 +164,8 @@ def _verifier(settings: Settings) -> Verifier:
             raise SettingInvalid("PROTOCOLPOORT_ISSUERS must name the file with the issuers")
         return Verifier(profiles)
     demo = DemoIssuer.load_or_create(DEMO_ISSUER_KEY, settings.mode)
-    return Verifier((*profiles, demo.profile), keys={demo.profile.issuer: demo.public_keys})
+    keys = {profile.issuer: demo.public_keys for profile in demo.profiles}
+    return Verifier((*profiles, *demo.profiles), keys=keys, test_numbers=True)
 
 
 async def _summarise(desk: Desk) -> None:
@@ -143,6 +178,16 @@ async def _summarise(desk: Desk) -> None:
             await desk.strangers.summarise(desk.gate.clock())
         except LogUnavailable:
             continue  # health tells; the next minute tries again
+
+
+async def _sign(desk: Desk) -> None:
+    """Once a second: a checkpoint over what was recorded since."""
+    while True:
+        try:
+            await to_thread.run_sync(desk.sign)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next second looks again
+            logger.error("no checkpoint was signed: %s", type(error).__name__)
+        await asyncio.sleep(1)
 
 
 async def _told(_request: Request, fault: Exception) -> Response:

@@ -19,6 +19,11 @@ def rfc3339(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
+def read_moment(text: str) -> datetime:
+    """What `rfc3339` wrote: a moment in UTC. Raises ValueError for what is none."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
 def read_day(text: str) -> date | None:
     """A date that exists, written as `2026-01-31`, or None; other ISO 8601 forms are none."""
     days = possible_days(text)

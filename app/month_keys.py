@@ -6,19 +6,23 @@ Destroying the key of a month unlinks its records from the persons and leaves th
 import base64
 import hashlib
 import hmac
+import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from app.secret_files import write_once
+from app.secret_files import shred, write_once
 
 KEY_BYTES = 32
+KEY, GONE = ".key", ".gone"  # a key, and one that is being destroyed
 
 
 class MonthKeyMissing(Exception):
@@ -42,14 +46,25 @@ class MonthKey:
         cipher = self._siv.encrypt(value.encode(), [kind.encode()])
         return base64.urlsafe_b64encode(cipher).decode().rstrip("=")
 
+    def reveal(self, kind: str, hidden: str) -> str:
+        """What `hide` encrypted. Raises ValueError for what this key did not hide as `kind`."""
+        try:
+            cipher = base64.urlsafe_b64decode(hidden + "=" * (-len(hidden) % 4))
+            return self._siv.decrypt(cipher, [kind.encode()]).decode()
+        except InvalidTag:
+            raise ValueError(f"no {kind} of this month") from None
+
     def digest(self, label: str, content: bytes) -> str:
-        """Commit to content that may be guessable: salt = HMAC(month key, label).
+        """Commit to content that may be guessable, with the salt of its label.
 
         The label of an answer is its event id; what must stay hidden when the salt of the answer
         is revealed needs a label of its own.
         """
-        salt = hmac.digest(self._root, label.encode(), "sha256")
-        return "sha256:" + hashlib.sha256(salt + content).hexdigest()
+        return "sha256:" + hashlib.sha256(self.salt(label) + content).hexdigest()
+
+    def salt(self, label: str) -> bytes:
+        """HMAC(month key, label): with it whoever holds the content can check its digest."""
+        return hmac.digest(self._root, label.encode(), "sha256")
 
 
 class MonthKeys:
@@ -57,20 +72,40 @@ class MonthKeys:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read = lru_cache(maxsize=None)(_read_key)
+        # Only the newest: a process does not hold on to a month that it no longer writes in.
+        self._read = lru_cache(maxsize=1)(_read_key)
 
     def at(self, moment: datetime) -> MonthKey:
         """The key of the UTC month of `moment`; raises MonthKeyMissing."""
+        if not self.has(moment):
+            self._read.cache_clear()  # nothing is hidden under a key that nobody can find again
         return self._read(self._path(moment))
 
     def has(self, moment: datetime) -> bool:
         """True when the month of `moment` has its key."""
         return self._path(moment).exists()
 
-    def kept(self) -> Iterator[MonthKey]:
-        """Every key that still exists, oldest month first."""
+    def stored(self, moment: datetime) -> MonthKey:
+        """The key of the month of `moment` as its file has it now; raises MonthKeyMissing.
+
+        Unlike `at` it keeps nothing: a key that was destroyed is not remembered.
+        """
+        return _read_key(self._path(moment))
+
+    def kept(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[MonthKey]:
+        """Every key that still exists, or those of the months of a period, oldest month first."""
+        first = self._path(since).name if since else ""
+        last = self._path(until).name if until else "9999-99.key"
         for path in sorted(self._folder.glob("????-??.key")):
-            yield _read_key(path)
+            if not first <= path.name <= last:
+                continue
+            try:
+                yield _read_key(path)
+            except MonthKeyMissing:
+                if path.exists():
+                    raise  # it cannot be read: who searches must not think that nothing is there
 
     def create(self, now: datetime, months: int) -> list[str]:
         """Make the missing keys of this month and the following; return their months."""
@@ -81,8 +116,28 @@ class MonthKeys:
                 made.append(path.stem)
         return made
 
+    def ended(self, before: datetime) -> list[str]:
+        """The months before that of a moment of which anything is left, as `2016-10`."""
+        left = {
+            path.stem for suffix in (KEY, GONE) for path in self._folder.glob(f"????-??{suffix}")
+        }
+        return sorted(month for month in left if month < self._path(before).stem)
+
+    def destroy(self, month: str) -> None:
+        """Make the key of a month unreadable for ever; nothing when it is gone.
+
+        Copies, backups and what a disk keeps of older blocks are not reached.
+        """
+        path = self._folder / f"{month}{KEY}"
+        gone = path.with_suffix(GONE)
+        shred(gone)  # one that was cut off
+        with suppress(FileNotFoundError):
+            os.replace(path, gone)  # at once: nobody may read a key that is half overwritten
+        shred(gone)
+
     def _path(self, moment: datetime) -> Path:
-        return self._folder / f"{moment.astimezone(UTC):%Y-%m}.key"
+        # Not `%Y`, which writes the year 500 as `500`.
+        return self._folder / f"{moment.astimezone(UTC).isoformat()[:7]}{KEY}"
 
 
 def ready_ahead(keys: MonthKeys, now: datetime) -> bool:

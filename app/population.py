@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, literal, null, true
-from sqlmodel import Session, SQLModel, col, delete, or_, select
+from sqlmodel import Session, SQLModel, col, delete, func, or_, select
 
 from app.errors import Reason
 from app.insz import Insz
@@ -20,6 +20,8 @@ from app.models.persons import (
 )
 from app.policy import Population, PopulationKind
 from app.register_lines import PersonFacts
+
+IMPORTS = 0x696E_6265_7267  # the advisory lock of the imports: any number that is ours alone
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,13 @@ def _fact(population: Population, insz: str, today: date, now: datetime) -> Any:
         .where(or_(col(table.last).is_(None), col(table.last) >= today))
         .order_by(col(table.first).desc())
     )
+
+
+def lock(session: Session) -> None:
+    """One import at a time: two that store a person at once would clash, and the server's log
+    would name the number."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(IMPORTS)))
 
 
 def store(session: Session, facts: PersonFacts) -> bool:

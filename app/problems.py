@@ -10,6 +10,7 @@ from fastapi import Response
 from app.errors import (
     AccessRefused,
     BodyTooLarge,
+    CheckpointLate,
     ClockBehind,
     DateOutOfRange,
     DossierUnknown,
@@ -27,11 +28,13 @@ from app.errors import (
     PathUnknown,
     RateLimited,
     Reason,
+    RecordsPruned,
     RecordUnknown,
     ScopeMissing,
     SenderMismatch,
     TokenExpired,
     TokenInvalid,
+    TokenKindWrong,
     TokenMissing,
 )
 
@@ -79,12 +82,17 @@ PROBLEMS: Mapping[type[Fault], Problem] = {
                             "Datum ligt in de toekomst of buiten bereik"),
     ScopeMissing: Problem(403, BELGIF + "missingScope", "Missing Scope", "40006",
                           "De operatie is niet toegelaten voor deze afnemer"),
+    TokenKindWrong: Problem(403, OWN + "tokensoort", "Token of another kind", "40006",
+                            "De operatie is niet toegelaten voor deze afnemer"),
     SenderMismatch: Problem(403, OWN + "afzender", "Sender does not agree with the token", "20005",
                             "Identificatie in de vraag komt niet overeen met het token"),
     DossierUnknown: Problem(404, BELGIF + "resourceNotFound", "Resource Not Found", "30001",
                             "Geen gegevens gevonden voor de vraag"),
     RecordUnknown: Problem(404, BELGIF + "resourceNotFound", "Resource Not Found", "30001",
                            "Geen gegevens gevonden voor de vraag"),
+    RecordsPruned: Problem(410, OWN + "bewaartermijnVerstreken", "Retention period has passed",
+                           "30001", "De bewaartermijn van de gevraagde gegevens is verstreken"),
+    CheckpointLate: _UNAVAILABLE,
     NoAdvice: Problem(409, OWN + "geenAdvies", "No advice possible", "60007",
                       "Er kan geen advies gegeven worden"),
     KeysUnavailable: _UNAVAILABLE,
@@ -223,7 +231,7 @@ def _headers(fault: Fault) -> dict[str, str]:
             return {**headers, "Allow": fault.allowed}
         case RateLimited():
             return {**headers, "Retry-After": str(fault.retry_after)}
-        case LogUnavailable() | KeysUnavailable():
+        case LogUnavailable() | KeysUnavailable() | CheckpointLate():
             return {**headers, "Retry-After": "1"}
         case _:
             return headers

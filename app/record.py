@@ -3,27 +3,34 @@
 Fields and groups: access-log.md, Record. What has no value is left out.
 """
 
-import hashlib
+import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from app.canonical import canonical_json
 from app.errors import LogUnavailable, Outcome, Reason
-from app.moments import rfc3339
+from app.moments import read_moment, rfc3339
 from app.month_keys import MonthKey
 from app.policy import Clause, Operation, Quota, QuotaPeriod
+from app.tlog.tree import leaf_hash
 from app.visit import Visit
 
 MAXIMUM_RECORD = 65_535  # bytes; entry bundles prefix a record with its length as uint16
+# Between the making of a record and its commit: a lock takes 10 s, and clocks differ a little.
+CLOCK_TOLERANCE = timedelta(minutes=1)
+# Refusals that look the same on the wire (api.md, Errors): the log must not tell them apart to
+# the organisation that was refused.
+ALIKE = (Reason.POPULATION, Reason.CANCELLED, Reason.UNKNOWN_PERSON)
 
 
 class RecordType(StrEnum):
     """What kind of event a record is about."""
 
     ACCESS = "access"
+    DISCLOSURE = "disclosure"
     ADMIN = "admin"
     LOG_READ = "logRead"
 
@@ -91,6 +98,7 @@ class Trace:
     agreement: Agreement | None = None
     purpose: str | None = None  # only a purpose that some protocol names
     reason_reference: str | None = None
+    parent: str | None = None  # the record that this one is about
     requested: Collection[str] = ()
     delivered: Collection[str] = ()
     as_of: date | None = None
@@ -101,6 +109,7 @@ class Trace:
     subject_fact: str | None = None  # encrypted in the record
     allowance: Allowance | None = None  # what an answer takes a turn of
     answer: bytes | None = None  # digested, never kept
+    manifest: str | None = None  # the digest of the manifest of an export
     detail: Mapping[str, Any] | None = None  # for the side table
 
 
@@ -116,7 +125,7 @@ class Entry:
 
     def numbered(self, ordinal: int) -> Mapping[str, Any]:
         """The columns with a turn of the quota, which is known under the lock of the log alone."""
-        return _columns({**self.record, "quotaOrdinal": ordinal}, self.recorded_at)
+        return columns_of({**self.record, "quotaOrdinal": ordinal})
 
     @property
     def event_id(self) -> str:
@@ -155,6 +164,7 @@ def entry_of(
         "v": 1,
         "type": trace.type.value,
         "eventId": event_id,
+        "parentId": trace.parent,
         "startedAt": rfc3339(visit.started_at),
         "recordedAt": rfc3339(recorded_at),
         "traceId": visit.trace_id,
@@ -182,8 +192,11 @@ def entry_of(
         "outcome": trace.outcome.value,
         "status": trace.status,
         "reasonCode": trace.reason.value if trace.reason else None,
+        # Hashes of records are public: without it, who knows the rest could try the reasons.
+        "blind": secrets.token_urlsafe(16) if trace.reason in ALIKE else None,
         "deliveredFields": sorted(set(trace.delivered)),
         "counts": dict(trace.counts),
+        "manifestDigest": trace.manifest,
         "responseDigest": key.digest(event_id, answer) if answer is not None else None,
         "ruleSet": dict(trace.rule_set) if trace.rule_set else None,
         "detailDigest": key.digest(f"{event_id}/detail", detail) if detail else None,
@@ -197,11 +210,15 @@ def entry_of(
         "node": origin.node,
     }
     present = {name: value for name, value in record.items() if value not in (None, "", [], {})}
-    columns = _columns(present, recorded_at)
+    columns = columns_of(present)
     return Entry(columns, trace.detail, register_version, taken, present if taken else {})
 
 
-def _columns(record: Mapping[str, Any], recorded_at: datetime) -> dict[str, Any]:
+def columns_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a record: its canonical bytes, their leaf hash, and what auditors search by.
+
+    Raises LogUnavailable for a record that is too large.
+    """
     encoded = canonical_json(record)
     if len(encoded) > MAXIMUM_RECORD:
         raise LogUnavailable
@@ -209,8 +226,8 @@ def _columns(record: Mapping[str, Any], recorded_at: datetime) -> dict[str, Any]
     return {
         "event_id": record["eventId"],
         "record": encoded,
-        "leaf_hash": hashlib.sha256(b"\x00" + encoded).digest(),
-        "recorded_at": recorded_at,
+        "leaf_hash": leaf_hash(encoded),
+        "recorded_at": read_moment(record["recordedAt"]),
         "type": record["type"],
         "outcome": record["outcome"],
         "organisation": record.get("organisation"),

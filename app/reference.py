@@ -94,6 +94,7 @@ class Operation:
     description: str
     scopes: tuple[str, ...]
     public: bool
+    citizen: bool  # for the token of a citizen, and for no other
     parameters: tuple[Member, ...]
     request: Content | None
     answers: tuple[Content, ...]
@@ -170,6 +171,7 @@ def _operation(path: str, method: str, node: Node) -> Operation:
         description=node["description"],
         scopes=tuple(needs),
         public=not node["security"],
+        citizen=any("Burger" in scheme for scheme in node["security"]),
         parameters=tuple(_parameter(resolve(one)) for one in node.get("parameters", ())),
         request=_content("", body) if body else None,
         answers=tuple(_content(status, resolve(one)) for status, one in node["responses"].items()),
@@ -190,7 +192,7 @@ def _parameter(node: Node) -> Member:
 
 def _content(status: str, node: Node) -> Content:
     (media_type, media), *others = node["content"].items()
-    examples = (resolve(example) for example in media["examples"].values())
+    examples = (resolve(example) for example in media.get("examples", {}).values())
     return Content(
         status=status,
         description=node["description"],
@@ -282,7 +284,7 @@ def problem_examples() -> Iterator[Node]:
     """Every example of an error, each with `summary` and `value`."""
     for answer in contract()["components"]["responses"].values():
         for media in answer["content"].values():
-            for example in media["examples"].values():
+            for example in media.get("examples", {}).values():
                 yield resolve(example)
 
 
@@ -299,7 +301,7 @@ def home_page() -> str:
 @cache
 def reference_page() -> str:
     """The whole contract as one page."""
-    scheme = contract()["components"]["securitySchemes"]["Oauth2"]
+    schemes = contract()["components"]["securitySchemes"]
     return pages.render(
         "doc.html",
         info=contract()["info"],
@@ -308,6 +310,7 @@ def reference_page() -> str:
         operations=list(operations()),
         schemas={schema.name: schema for schema in schemas()},
         problems=problem_kinds(),
-        access=scheme["description"],
-        scopes=scheme["flows"]["clientCredentials"]["scopes"],
+        access=schemes["Oauth2"]["description"],
+        access_of_citizens=schemes["Burger"]["description"],
+        scopes=schemes["Oauth2"]["flows"]["clientCredentials"]["scopes"],
     )

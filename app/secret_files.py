@@ -1,7 +1,9 @@
-"""A secret in a file: written whole, once, and readable by its owner alone."""
+"""A file that is written whole and that its owner alone reads."""
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -11,19 +13,47 @@ def write_once(path: Path, data: bytes) -> bool:
     Of two processes the first wins. The folder is made for its owner alone when it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _draft(path, data) as draft:
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return False
+    _sync_folder(path.parent)
+    return True
+
+
+def write_over(path: Path, data: bytes) -> None:
+    """Put a file (0600) in place whole; who reads it sees the old one or the new one."""
+    with _draft(path, data) as draft:
+        os.replace(draft, path)
+    _sync_folder(path.parent)
+
+
+def shred(path: Path) -> None:
+    """Overwrite a file and take it away, durably; nothing when it is gone."""
+    try:
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        return
+    path.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def _draft(path: Path, data: bytes) -> Iterator[Path]:
+    """The data in a file beside `path`, durable, and gone at the end."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)
-        _sync_folder(path.parent)
-    except FileExistsError:
-        return False
+        yield draft
     finally:
         draft.unlink(missing_ok=True)
-    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,11 +1,13 @@
 """What the operator sets: environment variables with the prefix PROTOCOLPOORT_. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 PREFIX = "PROTOCOLPOORT_"
+_ORIGIN = re.compile(r"[A-Za-z0-9.-]{1,100}(:[0-9]{1,5})?(/[A-Za-z0-9._~-]{1,50}){0,5}")
 
 
 class Mode(StrEnum):
@@ -28,6 +30,9 @@ class Settings:
     protocols: Path = Path("protocols")
     issuers: Path | None = None
     month_keys: Path | None = None
+    log_origin: str | None = None  # the address of the log without its scheme, and its key's name
+    log_key_file: Path | None = None
+    log_retention_months: int = 120  # whole months that records and their keys are kept
     rate_limit: int = 0  # requests a minute for each client in each process; 0 is none
 
     @property
@@ -51,6 +56,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         protocols=Path(values.get("PROTOCOLS", Settings.protocols)),
         issuers=_path(values.get("ISSUERS")),
         month_keys=_path(values.get("MONTH_KEYS")) or (Path("var/month-keys") if demo else None),
+        log_origin=_origin(values.get("LOG_ORIGIN", "protocolpoort.demo/log" if demo else None)),
+        log_key_file=_path(values.get("LOG_KEY_FILE")) or (Path("var/log.key") if demo else None),
+        log_retention_months=_number(
+            "LOG_RETENTION_MONTHS", values, Settings.log_retention_months, least=1
+        ),
         rate_limit=_number("RATE_LIMIT", values, Settings.rate_limit),
     )
 
@@ -78,8 +88,19 @@ def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 
-def _number(name: str, values: Mapping[str, str], default: int) -> int:
+def _origin(text: str | None) -> str | None:
+    """C2SP tlog-checkpoint: an address prefix without scheme and without a slash at the end."""
+    if text is not None and not _ORIGIN.fullmatch(text):
+        raise SettingInvalid(
+            f"{PREFIX}LOG_ORIGIN must be an address without scheme, as gate.example/log"
+        )
+    return text
+
+
+def _number(name: str, values: Mapping[str, str], default: int, least: int = 0) -> int:
     text = values.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise SettingInvalid(f"{PREFIX}{name} must be a whole number of 0 or more, of 9 digits")
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= least):
+        raise SettingInvalid(
+            f"{PREFIX}{name} must be a whole number of {least} or more, of 9 digits"
+        )
     return int(text)

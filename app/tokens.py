@@ -1,4 +1,7 @@
-"""Who calls: a bearer token becomes a `Caller`, or a refusal. Nothing else imports `jose`."""
+"""Who calls: a bearer token becomes a `Caller` or a `Citizen`, or a refusal.
+
+Nothing else imports `jose`.
+"""
 
 import asyncio
 import base64
@@ -7,7 +10,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeGuard
@@ -22,12 +25,14 @@ from jose.exceptions import JOSEError  # type: ignore[import-untyped]
 
 from app.canonical import canonical_json, strict_json
 from app.errors import KeysUnavailable, TokenExpired, TokenInvalid, TokenMissing
-from app.insz import contains_insz
+from app.insz import Insz, NotAnInsz, contains_insz
 from app.secret_files import write_once
 from app.settings import Mode
 
 API_AUDIENCE = "https://protocolpoort.example/inburgering/v1"
 DEMO_ISSUER = "https://demo.protocolpoort.invalid"
+DEMO_CITIZEN_ISSUER = "https://burger.demo.protocolpoort.invalid"
+DEMO_PORTAL = "burgerportaal"
 DEMO_TTL = timedelta(hours=8)
 
 AUTHORIZATION_LIMIT = 8 * 1024  # characters of the whole header value
@@ -86,6 +91,23 @@ class Caller:
         return scope in self.scopes
 
 
+@dataclass(frozen=True)
+class Citizen:
+    """The person whose token this is: she asks about herself, and for no organisation."""
+
+    issuer: str
+    client: str
+    insz: Insz = field(repr=False)
+    credential: str
+    expires_at: datetime
+    organisation: None = None
+    scopes: frozenset[str] = frozenset()  # whatever her token lists: no scope is for her
+
+    def has(self, scope: str) -> bool:
+        """Never true."""
+        return scope in self.scopes
+
+
 class IssuersInvalid(Exception):
     """The issuers cannot be used as configured; the text names the place and the rule."""
 
@@ -100,6 +122,7 @@ class IssuerProfile:
     jwks: str | None = None  # a file or an https address; None: keys are given to the Verifier
     type: str = "jwt"
     organisation_claim: str = "vo_orgcode"
+    insz_claim: str | None = None  # the claim that names the citizen; None: an issuer for bodies
     typ: str = "at+jwt"  # or `any`
     max_lifetime: int = 3600  # seconds between iat and exp
     leeway: int = 30  # seconds that exp and nbf may be off
@@ -108,7 +131,7 @@ class IssuerProfile:
 def read_issuers(text: str) -> tuple[IssuerProfile, ...]:
     """Read the issuer profiles of an operator, JSON; raise `IssuersInvalid` with the place.
 
-    The demo issuer has no place in this file: it exists in demo mode only, and then by itself.
+    The demo issuers have no place in this file: they exist in demo mode only, by themselves.
     """
     try:
         document = _strict_json(text)
@@ -139,7 +162,7 @@ def _profile(item: object, place: str) -> IssuerProfile:
     if kind != "jwt":
         raise IssuersInvalid(f"{place}.type: jwt is expected")
     issuer = _text(item.get("issuer"), f"{place}.issuer")
-    if issuer == DEMO_ISSUER:
+    if issuer in (DEMO_ISSUER, DEMO_CITIZEN_ISSUER):
         raise IssuersInvalid(f"{place}.issuer: the demo issuer cannot be configured")
     algorithms = _texts(item.get("algorithms"), f"{place}.algorithms")
     for index, algorithm in enumerate(algorithms):
@@ -149,16 +172,27 @@ def _profile(item: object, place: str) -> IssuerProfile:
     if typ not in ("at+jwt", "any"):
         raise IssuersInvalid(f"{place}.typ: at+jwt or any is expected")
     claim = item.get("organisation_claim", IssuerProfile.organisation_claim)
+    organisation_claim = _text(claim, f"{place}.organisation_claim")
     return IssuerProfile(
         issuer=issuer,
         audience=_texts(item.get("audience"), f"{place}.audience"),
         algorithms=algorithms,
         jwks=_jwks_source(item.get("jwks"), f"{place}.jwks"),
-        organisation_claim=_text(claim, f"{place}.organisation_claim"),
+        organisation_claim=organisation_claim,
+        insz_claim=_insz_claim(item, organisation_claim, place),
         typ=typ,
         max_lifetime=_seconds(item, "max_lifetime", range(1, 86_401), place),
         leeway=_seconds(item, "leeway", range(61), place),
     )
+
+
+def _insz_claim(item: Mapping[str, Any], organisation_claim: str, place: str) -> str | None:
+    if "insz_claim" not in item:
+        return None
+    claim = _text(item["insz_claim"], f"{place}.insz_claim")
+    if claim == organisation_claim:
+        raise IssuersInvalid(f"{place}.insz_claim: is the claim of the organisation")
+    return claim
 
 
 def _text(value: object, place: str) -> str:
@@ -201,7 +235,8 @@ class Verifier:
     """Tells who calls from the `Authorization` header, by the profiles of the issuers.
 
     Holds the keys of the issuers and the tokens verified in the last minute. `keys` gives the
-    JWKs of an issuer whose profile has no `jwks`; `transport` replaces the network.
+    JWKs of an issuer whose profile has no `jwks`; `transport` replaces the network. A citizen
+    with a test number is taken with `test_numbers` only: in production nobody has one.
     """
 
     def __init__(
@@ -210,8 +245,10 @@ class Verifier:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         keys: Mapping[str, Sequence[Jwk]] | None = None,
+        test_numbers: bool = False,
     ) -> None:
-        self._callers: dict[bytes, tuple[Caller, datetime, datetime]] = {}
+        self._test_numbers = test_numbers
+        self._callers: dict[bytes, tuple[Caller | Citizen, datetime, datetime]] = {}
         self._profiles = {profile.issuer: profile for profile in profiles}
         self._keys = {
             profile.issuer: _IssuerKeys(
@@ -220,7 +257,7 @@ class Verifier:
             for profile in profiles
         }
 
-    async def verify(self, authorization: str | None, now: datetime) -> Caller:
+    async def verify(self, authorization: str | None, now: datetime) -> Caller | Citizen:
         """Tell who calls at `now` (aware), by the whole value of the `Authorization` header.
 
         Several headers are one value, joined by a comma, and refused. Raises `TokenMissing`,
@@ -245,14 +282,16 @@ class Verifier:
         key = await self._keys[profile.issuer].find(kid, algorithm, now)
         _verify_signature(token, key, algorithm, profile)
         caller = _caller(profile, claims, now)
+        if isinstance(caller, Citizen) and caller.insz.is_test and not self._test_numbers:
+            raise TokenInvalid("the person is a test number")
         self._remember(digest, caller, now)
         return caller
 
-    def _remembered(self, digest: bytes, now: datetime) -> Caller | None:
+    def _remembered(self, digest: bytes, now: datetime) -> Caller | Citizen | None:
         caller, since, until = self._callers.get(digest, (None, now, now))
         return caller if since <= now < until else None
 
-    def _remember(self, digest: bytes, caller: Caller, now: datetime) -> None:
+    def _remember(self, digest: bytes, caller: Caller | Citizen, now: datetime) -> None:
         self._callers.pop(digest, None)
         if len(self._callers) >= CACHE_SIZE:
             del self._callers[next(iter(self._callers))]
@@ -351,8 +390,8 @@ def _verify_signature(token: str, key: Key, algorithm: str, profile: IssuerProfi
         raise TokenInvalid(f"python-jose refuses it ({type(error).__name__})") from None
 
 
-def _caller(profile: IssuerProfile, claims: Mapping[str, Any], now: datetime) -> Caller:
-    """The caller that signed claims name; whether they expired comes last."""
+def _caller(profile: IssuerProfile, claims: Mapping[str, Any], now: datetime) -> Caller | Citizen:
+    """Whom signed claims name: the profile alone says of which kind. Expiry comes last."""
     if "cnf" in claims:
         raise TokenInvalid("cnf: the token is bound to a key, which cannot be checked yet")
     audience = claims.get("aud")
@@ -364,26 +403,46 @@ def _caller(profile: IssuerProfile, claims: Mapping[str, Any], now: datetime) ->
     scope = claims.get("scope")
     if not isinstance(scope, str) or not _SCOPE.fullmatch(scope):
         raise TokenInvalid("scope: not a list of scopes with spaces between them")
-    client, organisation = _string(claims, "client_id"), _organisation(profile, claims)
-    # Both stand in the access log in the clear.
-    if contains_insz(client) or contains_insz(organisation):
-        raise TokenInvalid("client or organisation: holds a national number")
-    jti = _string(claims, "jti")
+    client, subject, jti = (_string(claims, name) for name in ("client_id", "sub", "jti"))
+    credential = "sha256:" + hashlib.sha256(jti.encode()).hexdigest()
+    # Client and organisation stand in the access log in the clear.
+    if contains_insz(client):
+        raise TokenInvalid("client_id: holds a national number")
+    if profile.insz_claim is not None:
+        return Citizen(
+            issuer=profile.issuer,
+            client=client,
+            insz=_citizen_number(profile, profile.insz_claim, claims),
+            credential=credential,
+            expires_at=_expiry(profile, claims, now),
+        )
     return Caller(
         issuer=profile.issuer,
         client=client,
-        subject=_string(claims, "sub"),
-        organisation=organisation,
+        subject=subject,
+        organisation=_organisation(profile, claims),
         scopes=frozenset(scope.split()),
-        credential="sha256:" + hashlib.sha256(jti.encode()).hexdigest(),
+        credential=credential,
         expires_at=_expiry(profile, claims, now),
     )
+
+
+def _citizen_number(profile: IssuerProfile, name: str, claims: Mapping[str, Any]) -> Insz:
+    """The number of a person who speaks for herself: who speaks for a body is an employee."""
+    if profile.organisation_claim in claims:
+        raise TokenInvalid("the token of a citizen names an organisation")
+    try:
+        return Insz(_string(claims, name))
+    except NotAnInsz:
+        raise TokenInvalid("the claim of the citizen is no national number") from None
 
 
 def _organisation(profile: IssuerProfile, claims: Mapping[str, Any]) -> str:
     organisation = claims.get(profile.organisation_claim)
     if not _is_text(organisation) or organisation != organisation.strip():
         raise TokenInvalid("the organisation claim is not a text")
+    if contains_insz(organisation):
+        raise TokenInvalid("the organisation claim holds a national number")
     return organisation
 
 
@@ -623,6 +682,13 @@ class DemoIssuer:
             algorithms=("ES256",),
             max_lifetime=int(DEMO_TTL.total_seconds()),
         )
+        # Another name, the same key: the name decides what its tokens are.
+        self.citizen_profile = replace(self.profile, issuer=DEMO_CITIZEN_ISSUER, insz_claim="sub")
+
+    @property
+    def profiles(self) -> tuple[IssuerProfile, ...]:
+        """The issuer of tokens for bodies, and the one of tokens for citizens."""
+        return self.profile, self.citizen_profile
 
     @classmethod
     def load_or_create(cls, path: Path, mode: Mode) -> Self:
@@ -652,17 +718,33 @@ class DemoIssuer:
         """Sign an access token (RFC 9068) that holds from `now` on for `ttl`; the Verifier
         takes none that lives longer than `DEMO_TTL`.
         """
-        issued = int(now.timestamp())
-        claims = {
+        named = {
             "iss": self.profile.issuer,
-            "aud": API_AUDIENCE,
-            "iat": issued,
-            "exp": issued + int(ttl.total_seconds()),
-            "jti": secrets.token_urlsafe(16),
             "sub": subject or client,
             "client_id": client,
             "scope": " ".join(scopes),
             self.profile.organisation_claim: organisation,
+        }
+        return self._sign(named, now, ttl)
+
+    def issue_citizen(self, insz: Insz, now: datetime, ttl: timedelta = DEMO_TTL) -> str:
+        """Sign a token of this person, as the portal where she logged in would get it."""
+        named = {
+            "iss": self.citizen_profile.issuer,
+            "sub": insz.digits,
+            "client_id": DEMO_PORTAL,
+            "scope": "",
+        }
+        return self._sign(named, now, ttl)
+
+    def _sign(self, named: Mapping[str, str], now: datetime, ttl: timedelta) -> str:
+        issued = int(now.timestamp())
+        claims = {
+            **named,
+            "aud": API_AUDIENCE,
+            "iat": issued,
+            "exp": issued + int(ttl.total_seconds()),
+            "jti": secrets.token_urlsafe(16),
         }
         header = {"typ": "at+jwt", "kid": self._kid}
         return str(jwt.encode(claims, self._key, algorithm="ES256", headers=header))

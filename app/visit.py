@@ -1,5 +1,6 @@
 """One visit to the gate: who came, when, through which door. Pure."""
 
+import hashlib
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -29,5 +30,15 @@ class Visit:
 
 def new_event_id(now: datetime) -> str:
     """A UUIDv7 (RFC 9562): ordered in time, unguessable in its other 74 bits."""
-    bits = int(now.timestamp() * 1000) << 80 | 7 << 76 | secrets.randbits(12) << 64
-    return str(uuid.UUID(int=bits | 0b10 << 62 | secrets.randbits(62)))
+    return _uuid7(now, secrets.token_bytes(10))
+
+
+def event_id_of(name: str, moment: datetime) -> str:
+    """The one id of what has this name at this moment, in the form of the others."""
+    return _uuid7(moment, hashlib.sha256(name.encode()).digest()[:10])
+
+
+def _uuid7(moment: datetime, rest: bytes) -> str:
+    bits = int(moment.timestamp() * 1000) << 80 | int.from_bytes(rest)
+    version, variant = 0xF << 76, 0b11 << 62
+    return str(uuid.UUID(int=bits & ~version & ~variant | 7 << 76 | 0b10 << 62))

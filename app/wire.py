@@ -27,6 +27,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 BASE = "/inburgering/v1"
+NO_FILTERS = {"van", "tot", "aanleiding"}
 GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
@@ -101,6 +102,7 @@ Reference = Annotated[str, Field(min_length=1, max_length=36), AfterValidator(pl
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(plain)]
 Note = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(plain)]
 Guid = Annotated[str, Field(pattern=GUID)]
+LogIndex = Annotated[int, Field(ge=0, lt=2**53)]
 FieldId = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -134,8 +136,8 @@ class AdviceQuestion(PersonQuestion):
     toetsdatum: Day
 
 
-class AccessQuery(_Question):
-    """`queryToegangen`: filters, and why the auditor looks."""
+class AccessFilters(_Question):
+    """What an auditor looks for in the log, and why."""
 
     organisatie: Name | None = None
     protocol: Name | None = None
@@ -151,13 +153,38 @@ class AccessQuery(_Question):
     van: Instant | None = None
     tot: Instant | None = None
     aanleiding: Note
-    pageSize: Annotated[int, Field(ge=1, le=400)] = 50  # noqa: N815 - the name on the wire
-    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
 
     @property
     def filters(self) -> set[str]:
         """The filters in use other than the period."""
-        return self.model_fields_set - {"van", "tot", "aanleiding", "pageSize", "cursor"}
+        return self.model_fields_set & AccessFilters.model_fields.keys() - NO_FILTERS
+
+
+class AccessQuery(AccessFilters):
+    """`queryToegangen`: a page of what is found."""
+
+    pageSize: Annotated[int, Field(ge=1, le=400)] = 50  # noqa: N815 - the name on the wire
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
+
+
+class ExportQuery(AccessFilters):
+    """`exportToegangen`: what the filters find, or a range of indexes, its last one included."""
+
+    vanIndex: LogIndex | None = None  # noqa: N815 - the name on the wire
+    totIndex: LogIndex | None = None  # noqa: N815 - the name on the wire
+
+    @property
+    def span(self) -> range | None:
+        """The indexes of a range; None for a selection."""
+        if self.vanIndex is None or self.totIndex is None:
+            return None
+        return range(self.vanIndex, self.totIndex + 1)
+
+
+class Occasion(_Question):
+    """`onthulToegang`: why a person is made known."""
+
+    aanleiding: Note
 
 
 def read_note(text: str) -> str:
@@ -230,6 +257,7 @@ def _rule(fault: Any) -> str:
         "string_too_long": f"takes at most {context.get('max_length')} characters",
         "too_short": f"needs at least {context.get('min_length')} item",
         "greater_than_equal": f"must be at least {context.get('ge')}",
+        "less_than": f"must be less than {context.get('lt')}",
         "less_than_equal": f"must be at most {context.get('le')}",
         "string_pattern_mismatch": "has a wrong form",
         "rule": fault["msg"],

@@ -22,8 +22,7 @@ MISSING = (
 # A shell of its own makes, serves and removes the cluster. It goes on to the removal at the end
 # of its input, and that comes whether we write a line, raise, or are killed.
 _CLUSTER = """
-settings="unix_socket_directories='$PWD' listen_addresses='' fsync=off full_page_writes=off
- max_wal_size=200MB"
+settings="unix_socket_directories='$PWD' listen_addresses='' $2"
 "$1/initdb" -D data -U postgres -A trust -E UTF8 --locale=C --no-sync >log 2>&1 &&
   printf '%s\\n' $settings >>data/postgresql.conf &&
   "$1/pg_ctl" -D data -l log -w start >>log 2>&1 && echo ready || echo failed
@@ -31,6 +30,8 @@ read -r _
 "$1/pg_ctl" -D data -m immediate -w stop >>log 2>&1
 rm -rf "$PWD"
 """
+
+FAST = "fsync=off full_page_writes=off max_wal_size=200MB"
 
 _numbers = count(1)
 
@@ -52,21 +53,23 @@ def skip_reason() -> str | None:
 
 
 @contextmanager
-def start_cluster() -> Iterator[str]:
+def start_cluster(settings: str = FAST, *, on_disk: bool = False) -> Iterator[str]:
     """Serve a new cluster and yield the URL of its database `postgres`; then remove it.
 
     The URL is good for libpq and for SQLAlchemy. The server listens on a socket in a folder of
-    its own and on no port. `synchronous_commit` is on; `fsync` is off, for speed.
+    its own and on no port. `synchronous_commit` is on; `fsync` is off, for speed, unless other
+    `settings` are given: pairs of `name=value` with a space between. `on_disk`: where temporary
+    files go, also when there is memory for it.
     """
     binaries = _binaries()
     if not binaries:
         raise PostgresMissing(MISSING)
     account = _account()
-    folder = tempfile.mkdtemp(prefix="protocolpoort-", dir=_memory())
+    folder = tempfile.mkdtemp(prefix="protocolpoort-", dir=None if on_disk else _memory())
     if account:
         os.chown(folder, account.pw_uid, account.pw_gid)
     with subprocess.Popen(
-        ["sh", "-c", _CLUSTER, "cluster", binaries],
+        ["sh", "-c", _CLUSTER, "cluster", binaries, settings],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

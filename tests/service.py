@@ -14,7 +14,17 @@ import httpx
 from fastapi import FastAPI
 from promises import broken
 
-from app import administration, database, demo, dossiers, fields, intake, main, protocols
+from app import (
+    administration,
+    checkpoints,
+    database,
+    demo,
+    dossiers,
+    fields,
+    intake,
+    main,
+    protocols,
+)
 from app.administration import Office
 from app.database import Database
 from app.demo_persons import DemoPerson, demo_persons
@@ -28,6 +38,7 @@ ROOT = Path(__file__).parents[1]
 ANSWERS = ROOT.parent / "shared" / "kbi" / "antwoorden"
 PROTOCOLS = ROOT / "protocols"
 BASE = "/inburgering/v1"
+LOG_ORIGIN = "protocolpoort.test/log"
 ORIGIN = Origin(fields.CATALOGUE_HASH, "test", "test")
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
 
@@ -39,6 +50,7 @@ DOSSIER, ADVICE, AUDIT, AUDIT_OWN = (
     "inb_audit_v1_G",
     "inb_audit_eigen_v1_G",
 )
+REVEAL = "inb_onthulling_v1_G"
 
 
 class Clock:
@@ -137,6 +149,11 @@ class Service:
             )
             return [json.loads(bytes(row[0])) for row in rows]
 
+    def sign(self) -> None:
+        """What the service does once a second: a checkpoint over all that is recorded."""
+        self.clock.forward(seconds=1)
+        self.app.state.desk.sign()
+
     async def close(self) -> None:
         """Let go of every connection."""
         await self.client.aclose()
@@ -165,7 +182,9 @@ def make_service(
     The current folder must be one of the test's own: the demo issuer keeps its key under `var/`.
     """
     clock = Clock(now)
+    settings = {"log_origin": LOG_ORIGIN, "log_key_file": folder / "log.key", **settings}
     chosen = Settings(mode=mode, database_url=url, month_keys=folder / "month-keys", **settings)
+    checkpoints.create_key(LOG_ORIGIN, folder / "log.key")
     file = Path(url.removeprefix("sqlite:///"))
     keys = folder / "month-keys"
     if template is None and protocol_folders == (PROTOCOLS,) and not keys.exists():

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column
+from sqlalchemy import BigInteger, Column, LargeBinary, text
 from sqlmodel import CheckConstraint, Field, Index, SQLModel
 
 from app.models.columns import Json, Moment
@@ -16,6 +16,8 @@ class AccessRecord(SQLModel, table=True):
     __table_args__ = (
         Index(None, "organisation", "log_index"),
         Index(None, "subject", "log_index"),
+        Index(None, "user_token", "log_index"),
+        Index(None, "reference", "log_index"),
         Index(None, "recorded_at"),
     )
 
@@ -47,15 +49,59 @@ class AccessDetail(SQLModel, table=True):
 
 
 class LogHead(SQLModel, table=True):
-    """One row, locked by whoever appends: how many records there are, and the first kept one."""
+    """One row, locked by whoever appends: the size of the tree, its right edge, what is kept."""
 
     __tablename__ = "log_head"
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
     id: int = Field(primary_key=True)
     size: int = Field(sa_type=BigInteger)
-    minimum: int = Field(sa_type=BigInteger)
+    minimum: int = Field(sa_type=BigInteger)  # of the records that are kept
     newest: datetime | None = Field(default=None, sa_type=Moment)  # of all records: time only grows
+    edge: bytes = Field(  # the hashes of the complete subtrees, largest first
+        sa_column=Column(LargeBinary, nullable=False, server_default=text("''"))
+    )
+
+
+class LogEra(SQLModel, table=True):
+    """Where an operator set the time back: before and after it the records are in their order."""
+
+    __tablename__ = "log_era"
+
+    first_index: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+
+
+class LogTile(SQLModel, table=True):
+    """A full tile of the tree (C2SP tlog-tiles): it stays when its records are pruned."""
+
+    __tablename__ = "log_tile"
+
+    level: int = Field(primary_key=True)
+    tile_index: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    hashes: bytes  # 256 of 32 bytes
+    root: bytes  # of those: a hash of the tile above
+
+
+class LogCheckpoint(SQLModel, table=True):
+    """One row: the newest signed checkpoint; size 0 and no note before the first."""
+
+    __tablename__ = "log_checkpoint"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: int = Field(primary_key=True)
+    size: int = Field(sa_type=BigInteger)
+    note: str
+    signed_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class LogKey(SQLModel, table=True):
+    """The public keys of this log, newest last; an old one stays, for what it signed."""
+
+    __tablename__ = "log_key"
+
+    id: int | None = Field(default=None, primary_key=True)
+    vkey: str = Field(unique=True, max_length=400)
+    since: datetime = Field(sa_type=Moment)
 
 
 class QuotaUse(SQLModel, table=True):

@@ -1,13 +1,18 @@
 """`/health`: up, degraded or down, from the point of view of a caller."""
 
+import asyncio
+
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session
 
+from app import access_log
 from app.deps import Desk, refuse_unknown
+from app.errors import LogUnavailable
 from app.month_keys import ready_ahead
+from app.record import CLOCK_TOLERANCE
+
+PATIENCE = 5  # seconds; who asks how it is waits no longer
 
 router = APIRouter(dependencies=[Depends(refuse_unknown)])
 
@@ -29,15 +34,13 @@ async def _status(desk: Desk) -> str:
     """DOWN when no record could be written: then no answer may leave either."""
     gate, now = desk.gate, desk.gate.clock()
     try:
-        await gate.database.read(_probe)
-    except SQLAlchemyError:
+        async with asyncio.timeout(PATIENCE):
+            newest = await gate.database.read(access_log.newest_moment)
+    except (SQLAlchemyError, LogUnavailable, TimeoutError):
         return "DOWN"
-    if not gate.log.keys.has(now):
+    behind = newest is not None and now < newest - CLOCK_TOLERANCE
+    if behind or gate.log.rewritten or not gate.log.keys.has(now):
         return "DOWN"
-    if gate.log.failed or not ready_ahead(gate.log.keys, now):
+    if gate.log.failed or desk.notary.failed or not ready_ahead(gate.log.keys, now):
         return "DEGRADED"
     return "UP"
-
-
-def _probe(session: Session) -> None:
-    session.execute(text("SELECT size FROM log_head"))

@@ -26,9 +26,18 @@ from hypothesis import strategies as st
 
 from app import tokens
 from app.errors import KeysUnavailable, TokenExpired, TokenInvalid, TokenMissing, Unauthenticated
+from app.insz import Insz
 from app.secret_files import write_once
 from app.settings import Mode
-from app.tokens import Caller, DemoIssuer, IssuerProfile, IssuersInvalid, Verifier, read_issuers
+from app.tokens import (
+    Caller,
+    Citizen,
+    DemoIssuer,
+    IssuerProfile,
+    IssuersInvalid,
+    Verifier,
+    read_issuers,
+)
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())
@@ -130,7 +139,9 @@ def verifier(*keys: Json, **changes: Any) -> Verifier:
 
 
 async def verify(subject: Verifier, value: str, now: datetime = NOW) -> Caller:
-    return await subject.verify(f"Bearer {value}", now)
+    caller = await subject.verify(f"Bearer {value}", now)
+    assert isinstance(caller, Caller)
+    return caller
 
 
 async def refusal(subject: Verifier, authorization: str | None, now: datetime = NOW) -> Exception:
@@ -911,6 +922,156 @@ async def test_forgets_every_token_when_the_keys_change(decoded: list[str]) -> N
     assert len(decoded) == 2
 
 
+# Citizens
+
+
+PERSON, TEST_PERSON = "85061500118", "90722501478"
+CITIZENS = "https://login.example/citizens"
+
+
+NO_NUMBER: list[Any] = [
+    *(ABSENT, None, "", 85061500118, [PERSON], {}, True),
+    *("service-1", "85061500129", "8506150011", " " + PERSON, PERSON + "\n"),
+    *("85.06.15-001.18", "٨٥٠٦١٥٠٠١١٨"),
+]
+EMPLOYED: list[Any] = ["nis:71016", "", None, [], {}, PERSON]
+
+
+def citizens_verifier(test_numbers: bool = False, **changes: Any) -> Verifier:
+    """A verifier with an issuer for organisations and one for citizens, who share their keys."""
+    own = {"issuer": CITIZENS, "insz_claim": "sub", **changes}
+    keys = dict.fromkeys((ISSUER, CITIZENS), (rsa_jwk(), ec_jwk()))
+    return Verifier([profile(), profile(**own)], keys=keys, test_numbers=test_numbers)
+
+
+def citizen_token(**changes: object) -> str:
+    """A token of a person, with no claim that is not needed."""
+    own = {"iss": CITIZENS, "sub": PERSON, "scope": "", "vo_orgcode": ABSENT}
+    return token(**(own | changes))
+
+
+async def identify(subject: Verifier, value: str, now: datetime = NOW) -> Citizen:
+    citizen = await subject.verify(f"Bearer {value}", now)
+    assert isinstance(citizen, Citizen)
+    return citizen
+
+
+@pytest.mark.anyio
+async def test_tells_which_citizen_asks_and_shows_no_number() -> None:
+    citizen = await identify(citizens_verifier(), citizen_token())
+
+    assert citizen == Citizen(
+        issuer=CITIZENS,
+        client="client-1",
+        insz=Insz(PERSON),
+        credential="sha256:" + hashlib.sha256(b"token-1").hexdigest(),
+        expires_at=NOW + timedelta(minutes=10),
+    )
+    assert PERSON not in repr(citizen)
+
+
+@pytest.mark.anyio
+async def test_a_citizen_has_no_organisation_and_no_scope() -> None:
+    citizen = await identify(citizens_verifier(), citizen_token(scope="inb_audit_v1_G"))
+
+    assert citizen.organisation is None
+    assert citizen.scopes == frozenset()
+    assert not citizen.has("inb_audit_v1_G")
+
+
+@pytest.mark.anyio
+async def test_reads_the_number_from_the_claim_of_the_profile() -> None:
+    subject = citizens_verifier(insz_claim="rrn")
+
+    citizen = await identify(subject, citizen_token(sub="pairwise-7", rrn=PERSON))
+
+    assert citizen.insz == Insz(PERSON)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"sub": value} for value in NO_NUMBER),
+        *({"vo_orgcode": value} for value in EMPLOYED),
+        *({"client_id": value} for value in (ABSENT, "", PERSON, "85.06.15-001.18")),
+        *({name: ABSENT} for name in ("jti", "scope", "aud", "exp", "iat")),
+        {"aud": "https://other.example"},
+        {"cnf": {"jkt": "x"}},
+        {"sub": TEST_PERSON},
+    ],
+)
+async def test_refuses_who_is_not_a_citizen_for_herself(changes: Json) -> None:
+    error = await refusal(citizens_verifier(), f"Bearer {citizen_token(**changes)}")
+
+    assert type(error) is TokenInvalid
+    assert "850615" not in str(error)
+
+
+@pytest.mark.anyio
+async def test_refuses_an_employee_by_the_organisation_claim_of_the_profile() -> None:
+    subject = citizens_verifier(organisation_claim="org")
+
+    error = await refusal(subject, f"Bearer {citizen_token(org='nis:71016')}")
+
+    assert type(error) is TokenInvalid
+
+
+@pytest.mark.anyio
+async def test_the_number_stands_in_the_claim_of_the_profile_or_nowhere() -> None:
+    error = await refusal(citizens_verifier(insz_claim="rrn"), f"Bearer {citizen_token()}")
+
+    assert type(error) is TokenInvalid
+
+
+@pytest.mark.anyio
+async def test_an_issuer_for_organisations_makes_no_citizen() -> None:
+    subject = citizens_verifier()
+
+    caller = await verify(subject, token(sub=PERSON, insz=PERSON, rrn=PERSON))
+    error = await refusal(subject, f"Bearer {token(sub=PERSON, vo_orgcode=ABSENT)}")
+
+    assert caller.organisation == "nis:71016"
+    assert type(error) is TokenInvalid
+
+
+@pytest.mark.anyio
+async def test_takes_a_test_number_only_where_that_is_said() -> None:
+    signed = citizen_token(sub=TEST_PERSON)
+
+    citizen = await identify(citizens_verifier(test_numbers=True), signed)
+    error = await refusal(citizens_verifier(), f"Bearer {signed}")
+
+    assert citizen.insz == Insz(TEST_PERSON)
+    assert type(error) is TokenInvalid
+
+
+@pytest.mark.anyio
+async def test_remembers_a_citizen_for_a_minute_and_never_past_the_end(decoded: list[str]) -> None:
+    subject, short = citizens_verifier(leeway=0), citizen_token(exp=EPOCH + 30, jti="token-2")
+    for second in (0, 59, 60):
+        await identify(subject, citizen_token(), NOW + second * SECOND)
+    await identify(subject, short, NOW)
+
+    error = await refusal(subject, f"Bearer {short}", NOW + 30 * SECOND)
+
+    assert isinstance(error, TokenExpired)
+    assert len(decoded) == 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(CLAIM_NAMES, JSON, max_size=3))
+def test_answers_any_signed_claims_with_this_citizen_or_a_refusal(changes: Json) -> None:
+    signed = citizen_token(**changes)
+
+    try:
+        citizen = asyncio.run(citizens_verifier().verify(f"Bearer {signed}", NOW))
+    except TokenInvalid:
+        return
+
+    assert isinstance(citizen, Citizen if citizen.issuer == CITIZENS else Caller)
+
+
 # Configuration
 
 
@@ -931,6 +1092,7 @@ def test_reads_the_profiles_of_an_operator() -> None:
             type="jwt",
             jwks="keys/jwks.json",
             organisation_claim="org",
+            insz_claim="rrn",
             typ="any",
             max_lifetime=86400,
             leeway=0,
@@ -939,10 +1101,12 @@ def test_reads_the_profiles_of_an_operator() -> None:
 
     assert short == (profile(algorithms=("RS256",), jwks=JWKS_URL),)
     assert short[0].max_lifetime == 3600
+    assert short[0].insz_claim is None
     assert full[0] == profile(
         algorithms=("RS256",),
         jwks="keys/jwks.json",
         organisation_claim="org",
+        insz_claim="rrn",
         typ="any",
         max_lifetime=86400,
         leeway=0,
@@ -961,6 +1125,11 @@ def test_reads_the_profiles_of_an_operator() -> None:
         ('{"issuers": [7]}', "issuers[0]: "),
         (configured(issuer=ABSENT), "issuers[0].issuer: "),
         (configured(issuer=tokens.DEMO_ISSUER), "issuers[0].issuer: the demo issuer"),
+        (configured(issuer=tokens.DEMO_CITIZEN_ISSUER), "issuers[0].issuer: the demo issuer"),
+        (configured(insz_claim=""), "issuers[0].insz_claim: "),
+        (configured(insz_claim=None), "issuers[0].insz_claim: "),
+        (configured(insz_claim=["sub"]), "issuers[0].insz_claim: "),
+        (configured(insz_claim="vo_orgcode"), "issuers[0].insz_claim: "),
         (configured(audience=AUDIENCE), "issuers[0].audience: "),
         (configured(audience=[]), "issuers[0].audience: "),
         (configured(audience=[AUDIENCE, 7]), "issuers[0].audience[1]: "),
@@ -1002,7 +1171,8 @@ def test_names_the_place_of_a_fault_in_the_profiles(text: str, place: str) -> No
 
 
 def demo_verifier(demo: DemoIssuer) -> Verifier:
-    return Verifier([demo.profile], keys={demo.profile.issuer: demo.public_keys})
+    keys = {each.issuer: demo.public_keys for each in demo.profiles}
+    return Verifier(demo.profiles, keys=keys, test_numbers=True)
 
 
 @pytest.mark.anyio
@@ -1012,16 +1182,27 @@ async def test_issues_tokens_that_the_service_takes_for_eight_hours(tmp_path: Pa
 
     signed = demo.issue("nis:99001", "demo-client", ["inb_dossier_v1_G"], NOW)
     caller = await verify(subject, signed, NOW + timedelta(hours=8) - SECOND)
-    citizen = await verify(
-        subject, demo.issue("burger", "mijn-burgerprofiel", [], NOW, subject="90722501478")
+    employee = await verify(
+        subject, demo.issue("nis:99001", "loket", [], NOW, subject="90722501478")
     )
 
     assert (caller.organisation, caller.client) == ("nis:99001", "demo-client")
     assert caller.has("inb_dossier_v1_G")
     assert caller.subject == "demo-client"
     assert caller.expires_at == NOW + timedelta(hours=8)
-    assert citizen.subject == "90722501478"
-    assert citizen.credential != caller.credential
+    assert employee.subject == "90722501478"
+    assert employee.credential != caller.credential
+
+
+@pytest.mark.anyio
+async def test_issues_tokens_of_citizens_under_another_name(tmp_path: Path) -> None:
+    demo = DemoIssuer.load_or_create(tmp_path / "demo-issuer.json", Mode.DEMO)
+
+    signed = demo.issue_citizen(Insz(TEST_PERSON), NOW)
+    citizen = await identify(demo_verifier(demo), signed, NOW + timedelta(hours=8) - SECOND)
+
+    assert citizen.issuer == tokens.DEMO_CITIZEN_ISSUER != tokens.DEMO_ISSUER
+    assert citizen.insz == Insz(TEST_PERSON)
 
 
 @pytest.mark.anyio

@@ -12,11 +12,25 @@ from fastapi.routing import APIRoute
 from programs import environment
 from test_repository import ROOT, files
 
-from app.routers import adviezen, dev, doc, dossiers, health, mijn_toegang, protocollen, toegangen
+from app.routers import (
+    adviezen,
+    dev,
+    doc,
+    dossiers,
+    health,
+    log,
+    mijn_raadplegingen,
+    mijn_toegang,
+    protocollen,
+    toegangen,
+)
 
 MODULES = [path for path in files(ROOT / "app") if path.suffix == ".py"]
 PYTHON = [path for path in files() if path.suffix == ".py"]
-ROUTERS = (adviezen, dev, doc, dossiers, health, mijn_toegang, protocollen, toegangen)
+ROUTERS = (
+    *(adviezen, dev, doc, dossiers, health, log),
+    *(mijn_raadplegingen, mijn_toegang, protocollen, toegangen),
+)
 
 # Mailboxes of functions, as the texts of the protocols give them. A person has no place here.
 MAILBOXES = {

@@ -1,5 +1,6 @@
 """The commands of an operator: what they say and where, and the code that they end with."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -7,6 +8,11 @@ from pathlib import Path
 import pytest
 from programs import Ended, Within
 from service import ROOT
+
+from app.deps import read_clock
+from app.insz import Insz
+from app.settings import Mode
+from app.tokens import Citizen, DemoIssuer, Verifier
 
 UPGRADE = "the database is not up to date: run `protocolpoort db upgrade`\n"
 
@@ -31,6 +37,42 @@ def test_a_token_is_alone_on_its_line(command: Within, own_folder: Path) -> None
     assert (own_folder / "var" / "demo-issuer.json").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("given", ["90722501478", "90722501478\n", " 90722501478\r\nmore\n"])
+async def test_a_token_of_a_citizen_is_made_of_a_number_from_standard_input(
+    command: Within, own_folder: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(given))
+
+    ended = command("token", "citizen", "-")
+
+    assert (ended.code, ended.err, ended.out.count("\n")) == (0, "", 1)
+    issuer = DemoIssuer.load_or_create(own_folder / "var" / "demo-issuer.json", Mode.DEMO)
+    keys = {profile.issuer: issuer.public_keys for profile in issuer.profiles}
+    verifier = Verifier(issuer.profiles, keys=keys, test_numbers=True)
+    citizen = await verifier.verify(f"Bearer {ended.out.strip()}", read_clock())
+    assert isinstance(citizen, Citizen)
+    assert citizen.insz == Insz("90722501478")
+
+
+@pytest.mark.parametrize("given", ["", "\n", "90722501479\n", "90.72.25-014.78\n", "\n90722501478"])
+def test_a_citizen_without_a_valid_number_gets_no_token(
+    command: Within, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(given))
+
+    ended = command("token", "citizen", "-")
+
+    assert ended == Ended(1, "", "standard input holds no valid INSZ on its first line\n")
+
+
+def test_a_number_is_no_argument_and_is_not_repeated(command: Within, own_folder: Path) -> None:
+    ended = command("token", "citizen", "90722501478")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "90722501478" not in ended.err
+    assert list(own_folder.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -38,6 +80,7 @@ def test_a_token_is_alone_on_its_line(command: Within, own_folder: Path) -> None
             ("token", "issue", "--organisation", "x", "--client", "x", "--scope", "x"),
             "the demo issuer exists in demo mode only\n",
         ),
+        (("token", "citizen", "-"), "the demo issuer exists in demo mode only\n"),
         (("demo",), "the demo runs with PROTOCOLPOORT_MODE=demo only\n"),
         (
             ("protocol", "load"),
@@ -95,6 +138,7 @@ def test_a_wrong_setting_is_named_and_its_value_is_not(
         ("kbi", "import", "not-there"),
         ("register", "import", "not-there"),
         ("token", "issue", "--organisation", "x"),
+        ("token", "citizen"),
         ("keys", "create", "--months", "0"),
         ("serve", "--port", "many"),
     ],

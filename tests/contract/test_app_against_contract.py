@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
-from promises import DEFAULT, PROMISES, Promise, broken, faults, unknown
+from promises import DEFAULT, PROMISES, Promise, broken, faults, parts, properties, unknown
 from service import (
     ANSWERS,
     AUDITOR,
@@ -21,6 +21,7 @@ from service import (
     FUND,
     GENK,
     NOW,
+    REVEAL,
     Service,
     add_person,
     closed_log,
@@ -34,13 +35,14 @@ from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE
 from app.doors import USER, Door
 from app.moments import brussels_date
 from app.problems import PROBLEMS, REFUSALS
-from app.routers import adviezen, dossiers, mijn_toegang, toegangen
+from app.routers import adviezen, dossiers, mijn_raadplegingen, mijn_toegang, toegangen
 
 DOORS: dict[str, Door[Any]] = {
     door.operation: door
     for door in (
         *(dossiers.QUERY, adviezen.QUERY),
-        *(toegangen.QUERY, toegangen.GET, mijn_toegang.GET),
+        *(toegangen.QUERY, toegangen.GET, mijn_toegang.GET, mijn_raadplegingen.LIST),
+        *(toegangen.EXPORT, toegangen.PROOF, toegangen.UNVEIL),
     )
 }
 # No source is asked yet, so that none can fail; callers already know what it will look like.
@@ -112,6 +114,63 @@ def record(**more: Any) -> Any:
     return ask
 
 
+def proof(**more: Any) -> Any:
+    """The proof of an advice."""
+
+    async def ask(service: Service) -> httpx.Response:
+        given = await service.advice(FUND, MEMBER_NOK)
+        event_id = given.json().get("id", NO_RECORD)
+        service.sign()
+        return await service.ask(AUDITOR, f"/toegangen/{event_id}/bewijs", **more)
+
+    return ask
+
+
+def export(body: Any = None, **more: Any) -> Any:
+    """An export, by default one that is given; `body` replaces it."""
+    question = {"aanleiding": "nazicht", **(body or {"vanIndex": 0, "totIndex": 1})}
+    return lambda service: service.ask(AUDITOR, "/toegangen/export", question, **more)
+
+
+def unveiling(body: Any = None, prepare: Callable[[Service], object] = id, **more: Any) -> Any:
+    """Who the record of an advice is about; `prepare` runs between the advice and the question."""
+
+    async def ask(service: Service) -> httpx.Response:
+        given = await service.advice(FUND, MEMBER_NOK)
+        event_id = given.json().get("id", NO_RECORD)
+        prepare(service)
+        path = f"/toegangen/{event_id}/onthulling"
+        asked = {"scopes": (REVEAL,), **more}
+        return await service.ask(AUDITOR, path, body or {"aanleiding": "klacht"}, **asked)
+
+    return ask
+
+
+def my_consultations(query: str = "", *, headers: Any = None, **more: Any) -> Any:
+    """What a member of a fund is told, after an advice on her; `headers` replaces some."""
+
+    async def ask(service: Service) -> httpx.Response:
+        await service.advice(FUND, MEMBER_NOK)
+        token = service.issuer.issue_citizen(MEMBER_NOK, service.clock.now)
+        own = {"Authorization": f"Bearer {token}", USER: "", "X-Functieprofiel": ""}
+        path = f"/mijnRaadplegingen{query}"
+        return await service.ask("", path, headers={**own, **(headers or {})}, **more)
+
+    return ask
+
+
+def by_citizen(ask: Any, **more: Any) -> Any:
+    """A request of an organisation, with the token of a citizen in the place of its own."""
+
+    async def asked(service: Service) -> httpx.Response:
+        token = service.issuer.issue_citizen(MEMBER_NOK, service.clock.now)
+        headers = {"Authorization": f"Bearer {token}"}
+        response: httpx.Response = await ask(headers=headers, **more)(service)
+        return response
+
+    return asked
+
+
 def after(prepare: Callable[[Service], object], ask: Any) -> Any:
     """A request to a service to which something happened first."""
 
@@ -168,6 +227,15 @@ def without_dossier(service: Service) -> None:
 
 def next_year(service: Service) -> None:
     service.clock.forward(days=365)  # which has no month keys yet
+
+
+def pruned(service: Service) -> None:
+    execute(service, "UPDATE log_head SET minimum = 256")
+
+
+def key_destroyed(service: Service) -> None:
+    service.clock.forward(days=30)
+    Path("month-keys/2026-06.key").unlink()
 
 
 def broken_store(service: Service) -> None:
@@ -270,6 +338,58 @@ CASES = [
     Case("getToegang", 200, record()),
     Case("getToegang", 400, get("/toegangen/1"), "badRequest", "10001"),
     Case("getToegang", 404, get(f"/toegangen/{NO_RECORD}"), "resourceNotFound", "30001"),
+    Case("getToegangBewijs", 200, proof()),
+    Case("getToegangBewijs", 400, get("/toegangen/1/bewijs"), "badRequest", "10001"),
+    Case(
+        "getToegangBewijs",
+        404,
+        get(f"/toegangen/{NO_RECORD}/bewijs"),
+        "resourceNotFound",
+        "30001",
+    ),
+    Case("exportToegangen", 200, export()),
+    Case("exportToegangen", 200, export({"organisatie": CITY})),
+    Case("exportToegangen", 400, export({"insz": "1"}), "badRequest", "20002"),
+    Case("exportToegangen", 400, export({"vanIndex": 5}), "badRequest", "10001"),
+    Case("exportToegangen", 410, after(pruned, export()), "bewaartermijnVerstreken", "30001"),
+    Case("onthulToegang", 200, unveiling()),
+    Case("onthulToegang", 400, unveiling({"aanleiding": ""}), "badRequest", "10001"),
+    Case(
+        "onthulToegang",
+        404,
+        lambda service: service.ask(
+            AUDITOR,
+            f"/toegangen/{NO_RECORD}/onthulling",
+            {"aanleiding": "klacht"},
+            scopes=(REVEAL,),
+        ),
+        "resourceNotFound",
+        "30001",
+    ),
+    Case(
+        "onthulToegang",
+        410,
+        unveiling(prepare=key_destroyed),
+        "bewaartermijnVerstreken",
+        "30001",
+    ),
+    Case("listMijnRaadplegingen", 200, my_consultations()),
+    Case("listMijnRaadplegingen", 200, my_consultations("?cursor=0")),
+    Case("listMijnRaadplegingen", 400, my_consultations("?cursor=x"), "badRequest", "10001"),
+    Case("listMijnRaadplegingen", 403, get("/mijnRaadplegingen", CITY), "tokensoort", "40006"),
+    *(
+        Case(operation, 403, by_citizen(ask), "tokensoort", "40006")
+        for operation, ask in (
+            ("queryDossier", dossier),
+            ("queryAdvies", advice),
+            ("queryToegangen", search),
+            ("getToegang", record),
+            ("getToegangBewijs", proof),
+            ("exportToegangen", export),
+            ("onthulToegang", unveiling),
+            ("getMijnToegang", my_access),
+        )
+    ),
     *(
         case
         for operation, ask in (
@@ -278,6 +398,10 @@ CASES = [
             ("queryToegangen", search),
             ("getToegang", record),
             ("getMijnToegang", my_access),
+            ("getToegangBewijs", proof),
+            ("exportToegangen", export),
+            ("onthulToegang", unveiling),
+            ("listMijnRaadplegingen", my_consultations),
         )
         for case in (
             Case(operation, 401, ask(**NO_TOKEN), "noAccessToken"),
@@ -296,6 +420,9 @@ CASES = [
             ("queryAdvies", advice),
             ("queryToegangen", search),
             ("getToegang", record),
+            ("getToegangBewijs", proof),
+            ("exportToegangen", export),
+            ("onthulToegang", unveiling),
         )
         for case in (
             Case(operation, 403, ask(scopes=()), "missingScope", "40006"),
@@ -308,6 +435,8 @@ CASES = [
             ("queryDossier", dossier),
             ("queryAdvies", advice),
             ("queryToegangen", search),
+            ("exportToegangen", export),
+            ("onthulToegang", unveiling),
         )
         for case in (
             Case(operation, 413, ask(content=TOO_LARGE), "payloadTooLarge", "10001"),
@@ -328,7 +457,8 @@ CASES = [
 async def test_an_answer_is_what_the_contract_promises(service: Service, case: Case) -> None:
     response = await case.ask(service)
 
-    body = response.json()
+    told = response.headers["content-type"].endswith("json")
+    body = response.json() if told else {}
     assert response.status_code == case.status, response.text
     assert broken(response) == []
     assert kind_of(body) == ((case.problem, case.code) if case.problem else None)
@@ -428,7 +558,8 @@ def test_a_door_demands_what_the_contract_says(promise: Promise) -> None:
         return
     assert (door.method, door.route) == (promise.method, promise.path)
     assert set(door.scopes) == promise.scopes
-    assert set(door.days) == promise.parameters("query").keys()
+    assert set(door.parameters) == promise.parameters("query").keys()
+    assert door.citizen == promise.citizen
     assert door.personal == promise.parameters("header").get(USER, {}).get("required", False)
     assert (door.body is not None) == ("requestBody" in promise.definition)
 
@@ -457,11 +588,13 @@ def test_a_body_takes_the_documented_properties_and_no_other_one(operation: str)
     assert body
     content = PROMISES[operation].definition["requestBody"]["content"]["application/json"]
 
-    schema = reference.resolve(content["schema"])
+    documented = properties(content["schema"])
 
-    assert set(body.model_fields) == schema["properties"].keys()
+    assert set(body.model_fields) == documented.keys()
     required = {name for name, field in body.model_fields.items() if field.is_required()}
-    assert required == set(schema["required"])
+    assert required == {
+        name for part in parts(content["schema"]) for name in part.get("required", ())
+    }
 
 
 def test_every_synthetic_dossier_fits_the_schema() -> None:

@@ -19,6 +19,8 @@ def test_without_any_setting_it_is_production_and_nothing_secret_has_a_default()
         protocols=Path("protocols"),
         issuers=None,
         month_keys=None,
+        log_origin=None,
+        log_key_file=None,
         rate_limit=0,
     )
     assert read().production
@@ -28,6 +30,8 @@ def test_the_demo_has_a_place_for_everything() -> None:
     assert read(MODE="demo") == Settings(
         mode=Mode.DEMO,
         month_keys=Path("var/month-keys"),
+        log_origin="protocolpoort.demo/log",
+        log_key_file=Path("var/log.key"),
     )
     assert not read(MODE="demo").production
 
@@ -39,6 +43,9 @@ def test_every_setting_is_read() -> None:
         "PROTOCOLS": "/srv/protocols",
         "ISSUERS": "/srv/issuers.json",
         "MONTH_KEYS": "/srv/keys",
+        "LOG_ORIGIN": "poort.example:8443/log",
+        "LOG_KEY_FILE": "/srv/log.key",
+        "LOG_RETENTION_MONTHS": "24",
         "RATE_LIMIT": "600",
     }
 
@@ -48,8 +55,16 @@ def test_every_setting_is_read() -> None:
         protocols=Path("/srv/protocols"),
         issuers=Path("/srv/issuers.json"),
         month_keys=Path("/srv/keys"),
+        log_origin="poort.example:8443/log",
+        log_key_file=Path("/srv/log.key"),
+        log_retention_months=24,
         rate_limit=600,
     )
+
+
+def test_the_log_is_kept_for_ten_years_and_for_a_month_at_least() -> None:
+    assert read().log_retention_months == 120
+    assert read(LOG_RETENTION_MONTHS="1").log_retention_months == 1
 
 
 def test_an_empty_setting_is_an_absent_one() -> None:
@@ -72,6 +87,49 @@ def test_every_spelling_of_postgresql_means_the_driver_that_we_ship(scheme: str)
 
 
 @pytest.mark.parametrize(
+    "origin",
+    [
+        "gate.example",
+        "gate.example/log",
+        "gate.example:8443/log",
+        "127.0.0.1:8000/log",
+        "gate.example/a/b/c/d/log",
+        "gate.example/~log_1.x-y",
+    ],
+)
+def test_an_origin_is_an_address_without_its_scheme(origin: str) -> None:
+    assert read(LOG_ORIGIN=origin, MODE="demo").log_origin == origin
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://gate.example/log",
+        "gate.example/log/",
+        "gate.example/",
+        "/log",
+        "gate.example//log",
+        "gate.example/log+1",
+        "gate.example/my log",
+        "gate.example/log\n2",
+        "gate.example/log?x",
+        "user@gate.example/log",
+        "gate.example/lo\u0121",
+        "g\u0430te.example/log",
+        "gate.example:x/log",
+        "gate.example/" + "x" * 51,
+        "x" * 101,
+        "gate.example/a/b/c/d/e/log",
+    ],
+)
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    said = "^PROTOCOLPOORT_LOG_ORIGIN must be an address without scheme, as gate.example/log$"
+
+    with pytest.raises(SettingInvalid, match=said):
+        read(LOG_ORIGIN=origin)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("MODE", "Production"),
@@ -81,12 +139,21 @@ def test_every_spelling_of_postgresql_means_the_driver_that_we_ship(scheme: str)
         ("DATABASE_URL", "secret"),
         ("DATABASE_URL", "sqlite:///"),
         ("DATABASE_URL", "sqlite:///:memory:"),
+        ("LOG_ORIGIN", "https://poort.example/log"),
+        ("LOG_ORIGIN", "poort.example/log/"),
+        ("LOG_ORIGIN", "poort.example/log secret"),
+        ("LOG_RETENTION_MONTHS", "0"),
+        ("LOG_RETENTION_MONTHS", "-1"),
+        ("LOG_RETENTION_MONTHS", "0.5"),
+        ("LOG_RETENTION_MONTHS", "1200000000"),
         ("RATE_LIMIT", "-1"),
         ("RATE_LIMIT", "35.0"),
         ("RATE_LIMIT", "²"),
         ("RATE_LIMIT", "+5"),
         ("RATE_LIMIT", "\u0665"),
         ("RATE_LIMIT", "secret"),
+        ("LOG_ORIGIN", "https://secret"),
+        ("LOG_RETENTION_MONTHS", "secret"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name_without_its_value(name: str, value: str) -> None:

@@ -1,5 +1,7 @@
 """The schema: from nothing to the newest, back, and the same as the tables of the code."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -7,13 +9,16 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from evidence import Naive, entry, execute, record
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import SQLModel
 
-from app import access_log, database, main, protocols
+from app import access_log, database, log_tree, main, protocols
 from app.database import MIGRATIONS, Database, alembic_config
+from app.record import columns_of
 from app.settings import Mode, Settings
+from app.tlog import tree
 
 LEFT_OVER = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
@@ -106,9 +111,13 @@ def filled(store: Database, recorded: tuple[str, ...] = RECORDED) -> None:
                 f" {document}, {draft}, '{LOADED}', {suspended})"
             )
         for index, moment in enumerate(recorded):
-            run(
-                "INSERT INTO access_record (log_index, event_id, record, leaf_hash, recorded_at,"  # noqa: S608
-                f" type) VALUES ({index}, 'event-{index}', '', '', '{moment}', 'admin')"
+            session.connection().execute(
+                text(
+                    "INSERT INTO access_record (log_index, event_id, record, leaf_hash,"  # noqa: S608
+                    f" recorded_at, type) VALUES ({index}, 'event-{index}', :record, :hash,"
+                    f" '{moment}', 'admin')"
+                ),
+                {"record": b"{}", "hash": tree.leaf_hash(b"{}")},
             )
         run(f"UPDATE log_head SET size = {len(recorded)}")  # noqa: S608
         run("UPDATE register_state SET version = 7")
@@ -211,6 +220,190 @@ def test_the_log_takes_no_change_after_a_way_down_and_up(store: Database) -> Non
             session.connection().exec_driver_sql(statement)
 
 
+# From records in a row to a tree
+
+
+SET_BACK = 256
+
+
+def at_0002(store: Database) -> Naive:
+    """A log of before the tree: 600 records, of which one set the clock back."""
+    command.downgrade(alembic_config(url_of(store)), "0002")
+    made = [columns_of(record()) for _ in range(600)]
+    made[SET_BACK] = columns_of(record(type="admin", operation="clockAccept"))
+    # What only looks like one.
+    made[300] = columns_of(record(organisation='"operation":"clockAccept"'))
+    made[301] = columns_of(record(counts={"clockAccept": 1}, operation="queryDossier"))
+    made[302] = columns_of(record(ruleSet={"operation": "clockAccept"}, operation="queryDossier"))
+    names = ("event_id", "record", "leaf_hash", "type")
+    with store.writing() as session:
+        session.connection().execute(
+            text(
+                "INSERT INTO access_record"
+                " (log_index, event_id, record, leaf_hash, recorded_at, type) VALUES"
+                " (:index, :event_id, :record, :leaf_hash, '2026-06-01 09:30:00.000000', :type)"
+            ),
+            [
+                {"index": index, **{name: columns[name] for name in names}}
+                for index, columns in enumerate(made)
+            ],
+        )
+        session.connection().execute(text("UPDATE log_head SET size = 600"))
+    return Naive([columns["record"] for columns in made])
+
+
+def is_the_tree_of(store: Database, told: Naive) -> None:
+    """Look whether head, edge and tiles are those of these records."""
+    found = rows(store, "SELECT level, tile_index, hashes, root FROM log_tile")
+    tiles = {(level, index): (bytes(held), bytes(root)) for level, index, held, root in found}
+    with store.reading() as session:
+        head = log_tree.head(session)
+
+    assert tiles == told.tiles()
+    assert rows(store, "SELECT edge FROM log_head") == [(b"".join(told.edge()),)]
+    assert (head.size, head.minimum, head.root) == (len(told.leaves), 0, told.root())
+
+
+def test_the_tree_grows_over_the_records_that_are_there(store: Database) -> None:
+    told = at_0002(store)
+
+    database.upgrade(url_of(store))
+
+    is_the_tree_of(store, told)
+    assert rows(store, "SELECT first_index FROM log_era") == [(SET_BACK,)]
+    assert rows(store, "SELECT id, size, note, signed_at FROM log_checkpoint") == [(1, 0, "", None)]
+    assert rows(store, "SELECT * FROM log_key") == []
+    command.check(alembic_config(url_of(store)))
+
+
+def test_the_log_goes_on_growing_where_the_migration_left_it(store: Database) -> None:
+    told = at_0002(store)
+    database.upgrade(url_of(store))
+
+    with store.writing() as session:
+        access_log.write(session, more := [entry() for _ in range(300)])
+
+    is_the_tree_of(store, Naive([*told.leaves, *(each.columns["record"] for each in more)]))
+
+
+def test_the_tree_goes_down_and_is_built_again(store: Database) -> None:
+    told = at_0002(store)
+    database.upgrade(url_of(store))
+
+    command.downgrade(alembic_config(url_of(store)), "0002")
+    without = tables(store)
+    database.upgrade(url_of(store))
+
+    assert not without & {"log_tile", "log_checkpoint", "log_key", "log_era"}
+    is_the_tree_of(store, told)
+    assert rows(store, "SELECT first_index FROM log_era") == [(SET_BACK,)]
+
+
+def schema(store: Database) -> list[Any]:
+    """Tables, columns, triggers and the revision."""
+    trigger = {
+        "sqlite": LEFT_OVER["sqlite"],
+        "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+    }
+    inspector = inspect(store.engine)
+    return [
+        {name: [each["name"] for each in inspector.get_columns(name)] for name in tables(store)},
+        sorted(rows(store, trigger[store.engine.dialect.name])),
+        sorted(rows(store, LEFT_OVER[store.engine.dialect.name])),
+        rows(store, "SELECT version_num FROM alembic_version"),
+        rows(store, "SELECT size, minimum, newest FROM log_head"),
+    ]
+
+
+@contextmanager
+def without_guards(store: Database) -> Iterator[None]:
+    """Meanwhile no trigger refuses anything."""
+    if store.engine.dialect.name == "postgresql":
+        for table in ("access_record", "log_head"):
+            execute(store, f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+        yield
+        for table in ("access_record", "log_head"):
+            execute(store, f"ALTER TABLE {table} ENABLE TRIGGER ALL")
+        return
+    held = rows(store, "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    for name, _ in held:
+        execute(store, f"DROP TRIGGER {name}")
+    yield
+    with store.writing() as session:
+        for _, statement in held:
+            session.connection().exec_driver_sql(statement)
+
+
+@pytest.mark.parametrize(
+    ("change", "back", "said"),
+    [
+        (
+            "UPDATE access_record SET record = leaf_hash WHERE log_index = 41",
+            None,
+            "record 41 of the log is not what was written",
+        ),
+        (
+            "UPDATE access_record SET leaf_hash = record WHERE log_index = 599",
+            None,
+            "record 599 of the log is not what was written",
+        ),
+        (
+            "UPDATE access_record SET log_index = 900 WHERE log_index = 41",
+            "UPDATE access_record SET log_index = 41 WHERE log_index = 900",
+            "record 41 of the log is missing",
+        ),
+        (
+            "UPDATE access_record SET log_index = -1 WHERE log_index = 0",
+            "UPDATE access_record SET log_index = 0 WHERE log_index = -1",
+            "record 0 of the log is missing",
+        ),
+        (
+            "DELETE FROM access_record WHERE log_index >= 590",
+            None,
+            "the log does not hold as many records as its head says",
+        ),
+        (
+            "UPDATE log_head SET size = 599",
+            "UPDATE log_head SET size = 600",
+            "the log does not hold as many records as its head says",
+        ),
+    ],
+    ids=["record", "hash", "gap", "first", "cut off", "head"],
+)
+def test_a_log_that_was_changed_before_stops_the_upgrade_and_nothing_is_changed(
+    store: Database, change: str, back: str | None, said: str
+) -> None:
+    told = at_0002(store)
+    with without_guards(store):
+        execute(store, change)
+    before = schema(store)
+
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        database.upgrade(url_of(store))
+
+    assert schema(store) == before
+    if back:
+        with without_guards(store):
+            execute(store, back)
+        database.upgrade(url_of(store))
+        is_the_tree_of(store, told)
+
+
+def test_tiles_that_are_all_that_is_left_do_not_go_down(store: Database) -> None:
+    at_0002(store)
+    database.upgrade(url_of(store))
+    with store.writing() as session:
+        access_log.raise_minimum(session, 256)
+        access_log.remove_below(session, 256, 1000)
+    before = schema(store)
+
+    with pytest.raises(ValueError, match=r"^the log was pruned"):
+        command.downgrade(alembic_config(url_of(store)), "0002")
+
+    assert schema(store) == before
+    assert len(rows(store, "SELECT root FROM log_tile")) == 2
+
+
 @pytest.mark.parametrize("state", ["empty", "older", "unknown"])
 def test_the_service_does_not_start_on_another_schema(
     database_url: str, own_folder: Path, state: str
@@ -235,6 +428,7 @@ def test_the_service_does_not_start_on_another_schema(
     [
         "INSERT INTO log_head (id, size, minimum) VALUES (2, 0, 0)",
         "INSERT INTO register_state (id, version) VALUES (2, 0)",
+        "INSERT INTO log_checkpoint (id, size, note) VALUES (2, 0, '')",
     ],
 )
 def test_there_is_one_head_and_one_register_version(store: Database, statement: str) -> None:

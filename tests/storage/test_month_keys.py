@@ -196,6 +196,72 @@ def test_a_key_that_comes_later_is_used_without_a_restart(folder: Path) -> None:
     assert keys.at(NOW).hide("user", "x")
 
 
+def test_a_destroyed_key_is_overwritten_and_gone_and_the_others_stay(folder: Path) -> None:
+    keys = MonthKeys(folder)
+    keys.create(NOW, months=3)
+    (folder.parent / "link").hardlink_to(folder / "2026-12.key")  # looks into the file itself
+
+    for _ in range(2):
+        keys.destroy("2026-12")
+
+    assert (folder.parent / "link").read_bytes() == bytes(65)
+    assert sorted(path.name for path in folder.iterdir()) == ["2026-11.key", "2027-01.key"]
+    with pytest.raises(MonthKeyMissing):
+        keys.stored(datetime(2026, 12, 15, tzinfo=UTC))
+
+
+def test_a_destruction_that_was_cut_off_is_finished(folder: Path) -> None:
+    keys = MonthKeys(folder)
+    keys.create(NOW, months=2)
+    (folder / "2026-11.key").rename(folder / "2026-11.gone")
+    december = datetime(2026, 12, 1, tzinfo=UTC)
+
+    assert (keys.ended(december), keys.ended(NOW)) == (["2026-11"], [])
+    assert len(list(keys.kept())) == 1
+    keys.destroy("2026-11")
+
+    assert [path.name for path in folder.iterdir()] == ["2026-12.key"]
+    assert keys.ended(december) == []
+
+
+def test_who_searches_while_a_key_is_overwritten_does_not_meet_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = MonthKeys(folder)
+    keys.create(NOW, months=2)
+    december = keys.at(datetime(2026, 12, 1, tzinfo=UTC)).hide("user", "x")
+    seen: list[str] = []
+    monkeypatch.setattr(
+        Path, "unlink", lambda *_, **__: seen.extend(key.hide("user", "x") for key in keys.kept())
+    )
+
+    keys.destroy("2026-11")
+
+    assert seen == [december]
+
+
+def test_the_months_before_a_moment_have_ended_its_own_has_not(folder: Path) -> None:
+    keys = MonthKeys(folder)
+    keys.create(NOW, months=3)
+
+    assert keys.ended(datetime(2027, 1, 31, 23, 59, tzinfo=UTC)) == ["2026-11", "2026-12"]
+    assert keys.ended(datetime(2027, 1, 1, 1, 0, tzinfo=SUMMER)) == ["2026-11"]
+    assert keys.ended(datetime(1970, 1, 1, tzinfo=UTC)) == []
+    assert MonthKeys(folder / "none").ended(NOW) == []
+
+
+def test_a_process_that_writes_in_a_new_month_holds_no_older_key(folder: Path) -> None:
+    keys = MonthKeys(folder)
+    keys.create(NOW, months=2)
+    keys.at(NOW)
+    keys.at(datetime(2026, 12, 1, tzinfo=UTC))
+
+    keys.destroy("2026-11")
+
+    with pytest.raises(MonthKeyMissing):
+        keys.at(NOW)
+
+
 def test_a_destroyed_key_is_no_longer_kept_by_a_running_process(folder: Path) -> None:
     keys = MonthKeys(folder)
     keys.create(NOW, months=3)

@@ -1,0 +1,324 @@
+"""The commands of the access log: its keys, its exports, and whether it is still what it was."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+from zipfile import BadZipFile
+
+import httpx
+import typer
+from rich.progress import Progress
+
+from app import administration, demo, exports, log_check, log_tree, main, pruning
+from app.administration import Office
+from app.checkpoints import KeyUnfit, LogRewritten, Published, create_key, published, vkeys
+from app.console import (
+    CONFIGURATION,
+    FAILED,
+    Actor,
+    AsJson,
+    Reason,
+    give,
+    give_rows,
+    messages,
+    note,
+    office,
+    ready_database,
+    say,
+    settings,
+)
+from app.deps import read_clock
+from app.month_keys import MonthKeys
+from app.secret_files import write_over
+from app.settings import SettingInvalid, Settings
+from app.tlog import bundle, watch
+from app.tlog.note import NoteInvalid, Vkey
+
+FETCH_LIMIT = 64 * 1024  # bytes of a checkpoint or a tile
+PATIENCE = 4  # turns of the signer, a second apart
+
+Vkeys = Annotated[
+    list[str] | None, typer.Option("--vkey", help="A public key of the log that you know.")
+]
+
+log = typer.Typer(help="The access log as evidence.", no_args_is_help=True)
+
+
+@log.command("create-key")
+def log_create_key() -> None:
+    """Make the key that signs the checkpoints, where there is none yet."""
+    origin, path = _key_settings(settings())
+    if create_key(origin, path):
+        say(f"made {path}: keep it and a copy of it apart from the database")
+        return
+    say(f"{path} is there already: nothing was changed")
+
+
+@log.command("rotate-key")
+def log_rotate_key(reason: Reason = None, actor: Actor = None) -> None:
+    """Sign with a new key from now on; the old one stays listed for what it signed."""
+    desk, chosen = office(actor), settings()
+    origin, path = _key_settings(chosen)
+    main.notary(chosen, desk.database, read_clock())  # the key of before must be this log's
+    try:
+        vkey = administration.rotate_key(desk, origin, path, read_clock(), note(reason))
+    except KeyUnfit as unfit:
+        raise main.NotReady(str(unfit)) from None
+    give(vkey.text)
+
+
+@log.command("vkey")
+def log_vkey() -> None:
+    """Print the public keys of the log, one a line, current first."""
+    with ready_database(settings()).reading() as session:
+        for key in vkeys(session):
+            give(key.text)
+
+
+@log.command("verify")
+def log_verify(
+    file: Annotated[Path, typer.Argument(metavar="BUNDLE", exists=True)],
+    vkey: Vkeys = None,
+    older: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A checkpoint of before.")
+    ] = None,
+    manifest: Annotated[
+        str | None, typer.Option(help="The manifestDigest in the record of the export.")
+    ] = None,
+) -> None:
+    """Verify an export, without the service and its database; exit 1 when it is not intact."""
+    known = _keys_of(vkey or []) if vkey else None
+    kept = _text(older) if older else None
+    with _progress("verified") as advance:
+        verdict = bundle.verify(file, known, kept, manifest, advance)
+    for line in bundle.told(verdict):
+        give(line)
+    if not verdict.intact:
+        raise typer.Exit(FAILED)
+
+
+@log.command("export")
+def log_export(
+    file: Path,
+    first: Annotated[int | None, typer.Option("--from", min=0, help="First index.")] = None,
+    last: Annotated[int | None, typer.Option("--to", min=0, help="Last index, included.")] = None,
+    reason: Reason = None,
+    actor: Actor = None,
+) -> None:
+    """Write a range of records, by default all that are kept, as a bundle that proves itself."""
+    desk, chosen, why = office(actor), settings(), note(reason)
+    if file.exists():
+        raise typer.BadParameter(f"{file} exists already")
+    with desk.database.reading() as session:
+        head = log_tree.head(session)
+    span = range(head.minimum if first is None else first, head.size if last is None else last + 1)
+    if not head.minimum <= span.start < span.stop <= head.size:
+        raise typer.BadParameter(
+            f"the range must lie within the records that are kept, {head.minimum} to "
+            f"{head.size - 1}"
+        )
+    told = _covering(chosen, desk, span.stop)
+    draft = file.with_name(f".{file.name}.part")
+    about = {"reason": why} if why else {}
+    try:
+        with (
+            draft.open("wb") as made,
+            desk.database.snapshot() as session,
+            _progress("records", len(span)) as advance,
+        ):
+            manifest = exports.write_range(
+                session, made, span, told, about, lambda index: advance(index - span.start + 1)
+            )
+        # The record first: no export without one.
+        administration.record_export(desk, span, manifest, read_clock(), why)
+        os.replace(draft, file)
+    except (LookupError, ValueError) as gap:
+        say(f"nothing was exported, run `protocolpoort log check`: {gap}")
+        raise typer.Exit(FAILED) from None
+    finally:
+        draft.unlink(missing_ok=True)
+    say(f"{file}: {len(span)} records, {span.start} to {span.stop - 1}")
+    give(manifest)
+
+
+@log.command("check")
+def log_check_database(
+    older: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A checkpoint of before.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold the log in the database against itself and what was signed; exit 1 for a fault."""
+    chosen = settings()
+    origin, path = _key_settings(chosen)
+    if chosen.month_keys is None:
+        raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
+    state = older or path.with_name(f"{path.name}.checkpoint")
+    kept = _text(state) if state.exists() else None
+    with ready_database(chosen).snapshot() as session, _progress("checked") as advance:
+        head, told = log_tree.head(session), published(session)
+        faults = list(log_check.check(session, MonthKeys(chosen.month_keys), origin, kept, advance))
+    give_rows([{"fault": fault} for fault in faults], as_json=as_json)
+    if not told.note:
+        say("there is no checkpoint yet: nothing vouches for this log")
+    if kept is None:
+        say(f"there is no {state}: the log was not held against a checkpoint of before")
+    say(
+        f"{head.size - head.minimum} records, {head.minimum} to {head.size - 1}: "
+        f"{len(faults)} faults; {max(head.size - told.size, 0)} records are not signed yet"
+    )
+    if faults or not told.note:
+        raise typer.Exit(FAILED)
+
+
+@log.command("prune")
+def log_prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    reason: Reason = None,
+    actor: Actor = None,
+) -> None:
+    """Destroy the keys of the months whose term has ended, and remove their whole bundles.
+
+    On PostgreSQL the owner of the tables does this, not the role of the service.
+    """
+    desk, chosen, why = office(actor), settings(), note(reason)
+    origin, _ = _key_settings(chosen)
+    try:
+        gone = pruning.prune(
+            desk,
+            origin,
+            chosen.log_retention_months,
+            read_clock(),
+            reason=why,
+            dry_run=dry_run,
+        )
+    except pruning.PruningRefused as refused:
+        say(f"nothing was changed: {refused}")
+        raise typer.Exit(CONFIGURATION) from None
+    say(
+        f"{'would go' if dry_run else 'gone'}: the keys of {', '.join(gone.months) or 'no month'}, "
+        f"{gone.records} records, {gone.details} explanations; records are kept from index "
+        f"{gone.minimum} on"
+    )
+
+
+@log.command("watch")
+def log_watch(
+    url: Annotated[str, typer.Argument(help="Where the log is, as https://gate.example/log")],
+    vkey: Vkeys,
+    state: Annotated[Path, typer.Option(dir_okay=False, help="Keeps the last checkpoint.")],
+    interval: Annotated[int, typer.Option(min=1, help="Seconds between two looks.")] = 60,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+) -> None:
+    """Follow a log: exit 1 as soon as it is no continuation of what was seen before."""
+    known = _keys_of(vkey or [])
+    client = httpx.Client(trust_env=False, follow_redirects=False, timeout=10)
+    with client:
+        while True:
+            try:
+                _look(client, url.rstrip("/"), known, state)
+            except (watch.Rewritten, watch.Unproven, NoteInvalid) as broken:
+                say(f"THE LOG IS NOT WHAT IT WAS: {broken}")
+                raise typer.Exit(FAILED) from None
+            except (httpx.HTTPError, httpx.InvalidURL, LookupError) as error:
+                say(f"{url} does not answer as a log does: {error}")
+                if once:
+                    raise typer.Exit(FAILED) from None
+            if once:
+                return
+            time.sleep(interval)
+
+
+@log.command("demo-tamper")
+def log_demo_tamper(
+    file: Annotated[Path, typer.Argument(metavar="BUNDLE", exists=True, dir_okay=False)],
+) -> None:
+    """Make a copy of an export in which one letter of one record is another one."""
+    copy = file.with_name(f"{file.stem}-vervalst{file.suffix}")
+    try:
+        index = demo.tamper(file, copy)
+    except (ValueError, LookupError, BadZipFile):
+        say(f"{file} is no export with records")
+        raise typer.Exit(FAILED) from None
+    say(f"one letter of record {index} was changed")
+    give(str(copy))
+
+
+def _look(client: httpx.Client, url: str, known: list[Vkey], state: Path) -> None:
+    """Fetch the newest checkpoint, prove it from the one that was kept, and keep it."""
+    old = _text(state) if state.exists() else None
+    new = _fetch(client, f"{url}/checkpoint").decode("utf-8", errors="replace")
+    try:
+        seen = watch.advance(
+            old, new, known, known[0].name, lambda path: _fetch(client, f"{url}/{path}")
+        )
+    except watch.Rewritten:
+        # Both are evidence: the old one stays where it is.
+        write_over(state.with_name(f"{state.name}.conflict"), new.encode())
+        raise
+    write_over(state, new.encode())
+    give(f"{seen.size}\t{seen.root.hex()}")
+
+
+def _text(file: Path) -> str:
+    """A note that was kept; what is no text makes it one that does not hold."""
+    return file.read_text(encoding="utf-8", errors="replace")
+
+
+def _fetch(client: httpx.Client, url: str) -> bytes:
+    """What stands there; raises LookupError for what does not."""
+    with client.stream("GET", url) as response:
+        if response.status_code != httpx.codes.OK:
+            raise LookupError(f"{response.status_code} for {url}")
+        data = bytearray()
+        for chunk in response.iter_bytes():
+            data += chunk
+            if len(data) > FETCH_LIMIT:
+                raise LookupError(f"too much at {url}")
+        return bytes(data)
+
+
+def _key_settings(chosen: Settings) -> tuple[str, Path]:
+    if chosen.log_origin is None or chosen.log_key_file is None:
+        raise SettingInvalid("PROTOCOLPOORT_LOG_ORIGIN and PROTOCOLPOORT_LOG_KEY_FILE must be set")
+    return chosen.log_origin, chosen.log_key_file
+
+
+def _keys_of(texts: list[str]) -> list[Vkey]:
+    try:
+        keys = [Vkey.parse(text) for text in texts]
+    except NoteInvalid as invalid:
+        raise typer.BadParameter(f"--vkey {invalid}") from None
+    if len({key.name for key in keys}) != 1:
+        raise typer.BadParameter("--vkey must name keys of one log")
+    return keys
+
+
+def _covering(chosen: Settings, desk: Office, size: int) -> Published:
+    """A checkpoint over so many records: of the service that runs, or signed here."""
+    notary = main.notary(chosen, desk.database, read_clock())
+    for _ in range(PATIENCE):
+        try:
+            notary.turn(read_clock())
+        except LogRewritten as how:
+            say(f"THE LOG IS NOT WHAT WAS SIGNED: {how}")
+            raise typer.Exit(FAILED) from None
+        except KeyUnfit as unfit:
+            raise main.NotReady(str(unfit)) from None
+        with desk.database.reading() as session:
+            told = published(session)
+        if told.size >= size:
+            return told
+        time.sleep(1)
+    raise main.NotReady("no checkpoint covers these records: is LOG_KEY_FILE the key of this log?")
+
+
+@contextmanager
+def _progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar on the terminal for long work; the function takes how much is done."""
+    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)

@@ -1,0 +1,159 @@
+"""The use case `log prune`: an ended month loses its key, and its records go in whole bundles.
+
+The act is recorded before anything goes; cut off at any point, the next run goes on from there.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from sqlmodel import Session
+
+from app import access_log, checkpoints, log_tree, roles
+from app.administration import Office
+from app.checkpoints import LogRewritten
+from app.record import Trace
+from app.tlog import tree
+from app.tlog.note import Checkpoint
+from app.tlog.tiles import WIDTH, Tile
+
+PART = 10 * WIDTH  # records in one transaction: a service that runs waits that long to write
+EPOCH = 1970 * 12  # no record is older
+
+
+class PruningRefused(Exception):
+    """Nothing was pruned; the text says why, for the operator."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What went, or in a dry run would go: nothing when `keys` and `records` are 0."""
+
+    months: tuple[str, ...]  # whose keys were there
+    minimum: int  # index of the first record that is kept
+    records: int
+    details: int
+
+    @property
+    def keys(self) -> int:
+        """How many keys were destroyed."""
+        return len(self.months)
+
+
+def kept_since(now: datetime, months: int) -> datetime:
+    """The first moment of the oldest UTC month that is kept.
+
+    A month has ended when so many months went by after its last moment.
+    """
+    today = now.astimezone(UTC)
+    count = max(today.year * 12 + today.month - 1 - months, EPOCH)
+    return datetime(count // 12, count % 12 + 1, 1, tzinfo=UTC)
+
+
+def prune(
+    office: Office,
+    log_origin: str,
+    months: int,
+    now: datetime,
+    *,
+    reason: str | None = None,
+    dry_run: bool = False,
+) -> Pruned:
+    """Destroy the keys of the months that ended, and remove the bundles that hold nothing else.
+
+    Raises PruningRefused and ClockBehind: then nothing is changed.
+    """
+    since = kept_since(now, months)
+    with office.database.reading() as session:
+        found, minimum = _found(session, office, since)
+        if not (found.keys or found.records):
+            return found
+        _check(session, log_origin, minimum, found.minimum)
+    if dry_run:
+        return found
+    with office.database.writing() as session:
+        minimum = access_log.lock(session).minimum
+        # Not again what a run that was cut off announced, or another one did meanwhile.
+        if found.minimum > minimum or office.keys.ended(since):
+            _announce(
+                session, office, replace(found, minimum=max(found.minimum, minimum)), now, reason
+            )
+    for month in found.months:
+        office.keys.destroy(month)
+    return _remove(office, found)
+
+
+def _found(session: Session, office: Office, since: datetime) -> tuple[Pruned, int]:
+    """What there is to prune, and the minimum index as it stands."""
+    minimum = log_tree.head(session).minimum
+    wanted = max(minimum, access_log.first_since(session, since) // WIDTH * WIDTH)
+    records, details = access_log.count_below(session, wanted)
+    return Pruned(tuple(office.keys.ended(since)), wanted, records, details), minimum
+
+
+def _check(session: Session, log_origin: str, minimum: int, wanted: int) -> None:
+    """Nothing goes that is not what was signed, or by a role that could not finish."""
+    if not roles.may_prune(session):
+        raise PruningRefused("the role of PROTOCOLPOORT_DATABASE_URL may not: run it as the owner")
+    try:
+        known = checkpoints.verified(session, log_origin)
+    except LogRewritten as how:
+        raise PruningRefused(f"the log is not what was signed: {how}") from None
+    if wanted <= minimum:
+        return
+    if known is None or known.size < wanted:
+        raise PruningRefused(
+            f"no checkpoint covers the first {wanted} records yet: let the service sign first"
+        )
+    if not log_tree.are_stored(session, minimum, wanted):
+        raise PruningRefused("hashes are missing that must stay when the records go")
+    for first in range(-(-minimum // WIDTH) * WIDTH, wanted, WIDTH):
+        if not _is_signed(session, first, known):
+            raise PruningRefused(f"a record from index {first} on is not what was signed")
+
+
+def _is_signed(session: Session, first: int, known: Checkpoint) -> bool:
+    """Whether the records of a bundle are those of its tile, and that tile is in the signed tree.
+
+    The path of one leaf goes through every hash of its tile.
+    """
+    try:
+        records = [record for _, record in log_tree.records(session, first, first + WIDTH)]
+        path = tree.inclusion_proof(first, known.size, log_tree.reader(session, known.size))
+    except LookupError:
+        return False
+    hashes = [tree.leaf_hash(record) for record in records]
+    tile = Tile(0, first // WIDTH)
+    return log_tree.read_tiles(session, [tile])[tile] == b"".join(hashes) and tree.verify_inclusion(
+        hashes[0], first, known.size, path, known.root
+    )
+
+
+def _announce(
+    session: Session, office: Office, found: Pruned, now: datetime, reason: str | None
+) -> None:
+    """Raise the minimum and record the act in one transaction, before anything goes."""
+    access_log.raise_minimum(session, found.minimum)
+    said = [", ".join(found.months), reason]
+    trace = Trace(
+        reason_reference=": ".join(text for text in said if text) or None,
+        counts={
+            "minimum": found.minimum,
+            "records": found.records,
+            "details": found.details,
+            "keys": found.keys,
+        },
+    )
+    access_log.write_admin(
+        session, office.keys, office.origin, "logPrune", trace, now, office.actor
+    )
+
+
+def _remove(office: Office, found: Pruned) -> Pruned:
+    """Remove what is below the minimum, a part at a time; what went."""
+    records = details = 0
+    while True:
+        with office.database.writing() as session:
+            part = access_log.remove_below(session, found.minimum, PART)
+        if part == (0, 0):
+            return replace(found, records=records, details=details)
+        records, details = records + part[0], details + part[1]
