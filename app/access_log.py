@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, col, delete, func, insert, select, update
@@ -90,13 +90,13 @@ def _take_turn(session: Session, allowance: Allowance) -> int | None:
 
 
 def used(session: Session, allowance: Allowance) -> int:
-    """How many turns of an allowance are taken, from its first day to the end of its half-year."""
-    *owner, half = allowance.turn
+    """How many turns of an allowance are taken in the time that its quota counts."""
+    *owner, _ = allowance.turn
     columns = (QuotaUse.protocol, QuotaUse.purpose, QuotaUse.organisation, QuotaUse.operation)
     return session.exec(
         select(func.coalesce(func.sum(QuotaUse.used), 0))
         .where(*(column == value for column, value in zip(columns, owner, strict=True)))
-        .where(QuotaUse.first >= allowance.since, QuotaUse.first <= half)
+        .where(QuotaUse.first >= allowance.since, QuotaUse.first < allowance.until)
     ).one()
 
 
@@ -177,8 +177,11 @@ def write_admin(
     trace: Trace,
     now: datetime,
     actor: str | None = None,
-) -> None:
+    reference: str | None = None,
+) -> str:
     """Record an administrative act in the transaction of the act: both stand, or neither.
+
+    Returns the id of the record.
 
     Raises ClockBehind, so that the act does not stand either.
     """
@@ -192,11 +195,14 @@ def write_admin(
         span_id=secrets.token_hex(8),
         system="protocolpoort",
         user=actor,
+        reference=reference,
     )
-    trace = replace(trace, type=RecordType.ADMIN)
+    if trace.type is RecordType.ACCESS:
+        trace = replace(trace, type=RecordType.ADMIN)
     [result] = write(session, [entry_of(visit, trace, keys.at(now), origin, now, None)])
     if isinstance(result, Exception):
         raise result
+    return visit.event_id
 
 
 class AccessLog:
@@ -208,6 +214,7 @@ class AccessLog:
         self._origin = origin
         self._waiting: list[tuple[Entry, asyncio.Future[int | DecisionOvertaken]]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._thread = CapacityLimiter(1)
         self.failed = False  # the last append failed; health tells
         self.rewritten = False  # the log is not what was signed: nothing may leave
 
@@ -251,7 +258,10 @@ class AccessLog:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                results = await to_thread.run_sync(self._commit, [entry for entry, _ in batch])
+                # A thread of its own: no crowd of readers keeps a record waiting.
+                results = await to_thread.run_sync(
+                    self._commit, [entry for entry, _ in batch], limiter=self._thread
+                )
             except Exception:  # noqa: BLE001 - whatever it was, every waiter must hear of it
                 self.failed = True
                 results = [LogUnavailable() for _ in batch]

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import access_log, checkpoints, protocols
+from app import access_log, log_keys, protocols
 from app.database import Database
+from app.log_keys import KeyUnfit
 from app.moments import brussels_date, rfc3339
 from app.month_keys import MonthKeys
 from app.protocols import Change, Source
-from app.record import Agreement, Origin, Trace
+from app.record import Agreement, Origin, RecordType, Trace
 from app.tlog.note import Vkey
 
 
@@ -129,44 +130,92 @@ def accept_clock(office: Office, reason: str, now: datetime) -> None:
     with office.database.writing() as session:
         forgotten = access_log.reset_clock(session, now)
         trace = Trace(reason_reference=f"{rfc3339(forgotten)}: {reason}" if forgotten else reason)
-        access_log.write_admin(
-            session, office.keys, office.origin, "clockAccept", trace, now, office.actor
+        _record(session, office, "clockAccept", trace, now)
+
+
+def adopt_key(office: Office, origin: str, key_file: Path, now: datetime) -> Vkey:
+    """Give a new log the key in the file, made where there is none.
+
+    Raises KeyUnfit for a log that has a key, and for a key that signed another log.
+    """
+    with office.database.reading() as session:
+        _need_no_key(session)  # first: whoever is refused finds no new file either
+    if log_keys.state_file(key_file).exists():
+        raise KeyUnfit(
+            f"{key_file} has signed a log already, and this database does not know it: restore the "
+            "right database; or, for a new log, move the key and its .checkpoint away"
         )
+    log_keys.create_file(origin, key_file)
+    vkey = log_keys.read_file(key_file, origin).vkey
+    with office.database.writing() as session:
+        head = access_log.lock(session)
+        _need_no_key(session)
+        log_keys.add(session, vkey, head.size, "", now)
+        _record(session, office, "logKeyCreate", Trace(reason_reference=vkey.text), now)
+    return vkey
+
+
+def _need_no_key(session: Session) -> None:
+    if log_keys.listed(session):
+        raise KeyUnfit("this log has a key: `protocolpoort log rotate-key` gives it another")
 
 
 def rotate_key(
     office: Office, origin: str, key_file: Path, now: datetime, reason: str | None = None
 ) -> Vkey:
-    """Let a new key sign the log; the old one stays listed. Cut off halfway it can be repeated."""
-    waiting = checkpoints.next_key(key_file)
-    checkpoints.create_key(origin, waiting)
-    vkey = checkpoints.read_key(waiting, origin).vkey
+    """Let a new key sign the log; the one before it signs for it and stays listed.
+
+    Cut off halfway it can be repeated. Raises KeyUnfit when the file does not hold the key that
+    signs now.
+    """
+    waiting = log_keys.next_file(key_file)
+    log_keys.create_file(origin, waiting)
+    vkey = log_keys.read_file(waiting, origin).vkey
     with office.database.writing() as session:
-        access_log.lock(session)
-        if vkey not in checkpoints.vkeys(session):
-            checkpoints.add_key(session, vkey, now)
-            trace = Trace(reason_reference=f"{vkey.text}: {reason}" if reason else vkey.text)
-            access_log.write_admin(
-                session, office.keys, office.origin, "logKeyRotate", trace, now, office.actor
-            )
+        head = access_log.lock(session)
+        known = log_keys.vkeys(session)
+        if vkey not in known:
+            before = log_keys.read_file(key_file, origin)
+            if known[:1] != (before.vkey,):
+                raise KeyUnfit(f"the key in {key_file} is not the one that signs this log")
+            endorsement = before.sign(log_keys.endorsed_text(vkey, head.size))
+            log_keys.add(session, vkey, head.size, endorsement, now)
+            said = f"{vkey.text}: {reason}" if reason else vkey.text
+            _record(session, office, "logKeyRotate", Trace(reason_reference=said), now)
     with suppress(FileNotFoundError):  # a service that runs has put it in place
         os.replace(waiting, key_file)
     return vkey
 
 
 def record_export(
-    office: Office, span: range, manifest: str, now: datetime, reason: str | None = None
-) -> None:
-    """Record that a range of the log was written out, before it is."""
+    office: Office,
+    span: range,
+    now: datetime,
+    reason: str | None = None,
+    *,
+    begun: str | None = None,
+    manifest: str | None = None,
+) -> str:
+    """Record that a range of the log is written out: before it begins, and when it is whole.
+
+    `begun` is the id of the first of the two records, `manifest` the digest in the second.
+    Returns the id of the record.
+    """
     trace = Trace(
+        type=RecordType.LOG_READ,
         reason_reference=reason,
+        parent=begun,
         counts={"firstIndex": span.start, "lastIndex": span.stop - 1, "records": len(span)},
         manifest=manifest,
     )
     with office.database.writing() as session:
-        access_log.write_admin(
-            session, office.keys, office.origin, "logExport", trace, now, office.actor
-        )
+        return _record(session, office, "logExport", trace, now)
+
+
+def _record(session: Session, office: Office, operation: str, trace: Trace, now: datetime) -> str:
+    return access_log.write_admin(
+        session, office.keys, office.origin, operation, trace, now, office.actor
+    )
 
 
 def _act(
@@ -190,7 +239,5 @@ def _act(
                 as_of=change.day,
                 reason_reference=f"{change.kind}: {reason}" if reason else change.kind,
             )
-            access_log.write_admin(
-                session, office.keys, office.origin, operation, trace, now, office.actor
-            )
+            _record(session, office, operation, trace, now)
     return changes

@@ -5,6 +5,7 @@ about a person than the refusals told.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +26,12 @@ LONGEST_PERIOD = timedelta(days=31)  # that may be asked without any other filte
 
 def only(scopes: Collection[str], visit: Visit) -> str | None:
     """The one organisation whose records may be seen; None: those of all."""
-    return None if AUDIT in scopes else visit.organisation
+    return None if AUDIT in scopes else visit.organisation or ""
+
+
+def asked(visit: Visit, query: AccessFilters) -> Visit:
+    """The visit with the names of what was asked for, never the values."""
+    return replace(visit, parameters=tuple(sorted(query.model_fields_set)))
 
 
 def may_see(record: Mapping[str, Any], own: str | None) -> bool:
@@ -71,7 +77,7 @@ def search_of(session: Session, query: AccessFilters, keys: MonthKeys, own: str 
     if query.gebruiker:
         users = tuple(key.hide("user", query.gebruiker) for key in keys.kept(query.van, query.tot))
     return Search(
-        organisation=own or query.organisatie,
+        organisation=query.organisatie if own is None else own,
         protocol=query.protocol,
         purpose=query.doeleinde,
         function_profile=query.functieprofiel,

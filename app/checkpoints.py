@@ -5,31 +5,27 @@ checkpoint signs (access-log.md, Writing).
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy.exc import NoResultFound
-from sqlmodel import Session, col, select, update
+from sqlalchemy.exc import NoResultFound, SQLAlchemyError
+from sqlmodel import Session, select, update
 
-from app import access_log, log_tree
+from app import log_keys, log_search, log_tree
 from app.database import Database
+from app.log_keys import KeyUnfit, Listed, LogRewritten
 from app.log_tree import Head
-from app.models.access import LogCheckpoint, LogKey
-from app.secret_files import write_once, write_over
+from app.models.access import LogCheckpoint
+from app.secret_files import write_over
 from app.tlog import note, tree
 from app.tlog.note import Checkpoint, NoteInvalid, Vkey
+from app.tlog.tiles import WIDTH
 
 PAUSE = timedelta(seconds=1)  # between two signatures, whoever gives them
-
-
-class KeyUnfit(Exception):
-    """The signing key cannot be used for this log; the text says what helps."""
-
-
-class LogRewritten(Exception):
-    """The log is not a continuation of what was signed; the text says how, for the operator."""
+# What is not signed can be taken away without a trace: when signing lags, health tells; when it
+# lags further, nothing leaves any more.
+LAGS, STOPS = timedelta(seconds=10), timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -39,15 +35,20 @@ class Published:
     note: str  # the signed note; empty before the first
     size: int
     signed_at: datetime | None
-    vkeys: tuple[Vkey, ...]
+    keys: tuple[Listed, ...]
+
+    @property
+    def vkeys(self) -> tuple[Vkey, ...]:
+        """The public keys alone."""
+        return tuple(each.vkey for each in self.keys)
 
 
 def published(session: Session) -> Published:
-    """What the log has published."""
+    """What the log has published; raises LogRewritten for keys that do not follow each other."""
     row = session.exec(
         select(LogCheckpoint.note, LogCheckpoint.size, LogCheckpoint.signed_at)
     ).one()
-    return Published(row[0], row[1], row[2], vkeys(session))
+    return Published(row[0], row[1], row[2], log_keys.listed(session))
 
 
 def verified(session: Session, origin: str) -> Checkpoint | None:
@@ -63,38 +64,13 @@ def verified(session: Session, origin: str) -> Checkpoint | None:
     return known
 
 
-def vkeys(session: Session) -> tuple[Vkey, ...]:
-    """Every public key that this log ever had, current first."""
-    texts = session.exec(select(LogKey.vkey).order_by(col(LogKey.id).desc()))
-    return tuple(Vkey.parse(text) for text in texts)
-
-
-def add_key(session: Session, vkey: Vkey, now: datetime) -> None:
-    """From now on this key signs; those before it stay listed."""
-    session.add(LogKey(vkey=vkey.text, since=now))
-
-
-def create_key(origin: str, path: Path) -> bool:
-    """Make the signing key of a log (0600); False when there is one, which stays."""
-    return write_once(path, f"{note.Signer.generate(origin).secret}\n".encode())
-
-
-def next_key(path: Path) -> Path:
-    """Where a new key waits until the log knows it."""
-    return path.with_name(f"{path.name}.next")
-
-
-def read_key(path: Path, origin: str) -> note.Signer:
-    """The signing key in a file; raises KeyUnfit."""
-    try:
-        key = note.Signer.parse(path.read_text(encoding="ascii").strip())
-    except FileNotFoundError:
-        raise KeyUnfit(f"there is no {path}: run `protocolpoort log create-key`") from None
-    except (OSError, UnicodeDecodeError, NoteInvalid):
-        raise KeyUnfit(f"{path} cannot be read as a signing key") from None
-    if key.vkey.name != origin:
-        raise KeyUnfit(f"the key in {path} is not one of PROTOCOLPOORT_LOG_ORIGIN")
-    return key
+def unannounced(session: Session, minimum: int) -> str | None:
+    """What is wrong with the minimum index: records go in whole bundles, and with a record."""
+    if minimum % WIDTH:
+        return f"the minimum index {minimum} is no border of a bundle"
+    if minimum and not log_search.has_pruned(session, minimum):
+        return f"the records below {minimum} are gone, and no record says that they were pruned"
+    return None
 
 
 class Notary:
@@ -105,79 +81,95 @@ class Notary:
         self._origin = origin
         self._key_file = key_file
         self._key = key
-        self._state_file = key_file.with_name(f"{key_file.name}.checkpoint")
+        self._state_file = log_keys.state_file(key_file)
         self._vouched: Checkpoint | None = None
-        self._unsaved: Published | None = None  # signed here, and not yet in the state file
-        self.failed = False  # the last turn did not end; health tells
+        self._note = ""  # of what is vouched for
+        self._minimum = 0  # the newest that was announced
+        self._unsigned_since: datetime | None = None
+        self.failed = False  # the last turn did not end, or signing lags; health tells
 
     @classmethod
-    def open(cls, database: Database, origin: str, key_file: Path, now: datetime) -> "Notary":
-        """Take the key of this log, or give a new log its first; raises KeyUnfit."""
-        notary = cls(database, origin, key_file, read_key(key_file, origin))
-        with database.writing() as session:
-            access_log.lock(session)
-            try:
-                known = vkeys(session)
-            except NoteInvalid as invalid:
-                raise KeyUnfit(f"a public key in the database is none: {invalid}") from None
-            if not known and notary._state_file.exists():
-                raise KeyUnfit(
-                    f"{key_file} has signed another log: a new database needs a new key. Move the "
-                    "key and its .checkpoint away and run `protocolpoort log create-key`"
-                )
-            if not known:
-                add_key(session, notary._key.vkey, now)
-                known = (notary._key.vkey,)
+    def open(cls, database: Database, origin: str, key_file: Path) -> "Notary":
+        """Take the key of this log; raises KeyUnfit."""
+        notary = cls(database, origin, key_file, log_keys.read_file(key_file, origin))
+        try:
+            with database.reading() as session:
+                known = log_keys.listed(session)
+        except LogRewritten as how:
+            raise KeyUnfit(str(how)) from None
+        if not known:
+            raise KeyUnfit(
+                "this log has no key. A new one gets it with `protocolpoort log create-key`; one "
+                "that had a key has lost it: restore the database"
+            )
         if not notary._take_key(known):
             raise KeyUnfit(f"the key in {key_file} is not the one that signs this log")
-        notary._vouched = notary._remembered(known)
+        notary._vouched, notary._note = notary._remembered(known)
         return notary
 
-    def turn(self, now: datetime) -> None:
+    def turn(self, now: datetime, *, closing: bool = False) -> None:
         """Compare the log with what was signed, and sign what it grew by.
 
-        Raises LogRewritten when it is no continuation: nothing is signed then.
+        At most once a second, but at the end (`closing`) at once. Raises LogRewritten when it is
+        no continuation, and when nothing was signed for too long.
         """
-        failed = True
         try:
-            with self._database.reading() as session:
-                head, told = self._compare(session)
-            if self._is_due(head, told, now):
-                self._sign(now)
-            self._save()
-            failed = False
-        finally:
-            self.failed = failed  # only now: health is asked while a turn is under way
+            self._look(now, closing=closing)
+        except LogRewritten:
+            self.failed = True
+            raise
+        except (SQLAlchemyError, OSError, KeyUnfit) as error:
+            self.failed = True
+            self._stop_when_late(now)
+            raise error
+        self.failed = self._lag(now) > LAGS
+        self._stop_when_late(now)
 
-    def _sign(self, now: datetime) -> None:
+    def _look(self, now: datetime, *, closing: bool) -> None:
+        with self._database.reading() as session:
+            head, told = self._compare(session)
+        if told.note and head.size <= told.size:
+            self._unsigned_since = None
+        elif self._unsigned_since is None:
+            self._unsigned_since = now
+        if self._is_due(head, told, now, closing=closing):
+            self._sign(now, closing=closing)
+        self._save()
+
+    def _lag(self, now: datetime) -> timedelta:
+        return now - self._unsigned_since if self._unsigned_since else timedelta()
+
+    def _stop_when_late(self, now: datetime) -> None:
+        if self._lag(now) > STOPS:
+            raise LogRewritten(f"nothing was signed since {self._unsigned_since}")
+
+    def _sign(self, now: datetime, *, closing: bool) -> None:
         with self._database.writing() as session:
             free = select(LogCheckpoint.id).with_for_update(skip_locked=True)
             if session.exec(free).first() is None:
                 return  # another process signs
             head, told = self._compare(session)
-            if not self._is_due(head, told, now):
+            if not self._is_due(head, told, now, closing=closing):
                 return
-            if not self._take_key(told.vkeys):
+            if not self._take_key(told.keys):
                 raise KeyUnfit("the key that signs this log is not in LOG_KEY_FILE")
             checkpoint = Checkpoint(self._origin, head.size, head.root)
             text = self._key.sign(checkpoint.text)
             session.execute(update(LogCheckpoint).values(size=head.size, note=text, signed_at=now))
-        self._vouched = checkpoint
-        self._unsaved = Published(text, head.size, now, told.vkeys)
+        self._vouched, self._note = checkpoint, text
+        self._unsigned_since = None
 
     def _save(self) -> None:
-        """Keep what was signed beside the key; where that fails, the next turn tries again."""
-        if self._unsaved is None:
-            return
-        remembered = self._remembered(self._unsaved.vkeys)
-        if remembered is None or remembered.size < self._unsaved.size:
-            write_over(self._state_file, self._unsaved.note.encode())
-        self._unsaved = None
+        """Keep what is vouched for beside the key, whoever signed it: a restart must know it."""
+        with self._database.reading() as session:
+            remembered, _ = self._remembered(log_keys.listed(session))
+        if self._vouched and (remembered is None or remembered.size < self._vouched.size):
+            write_over(self._state_file, self._note.encode())
 
-    def _is_due(self, head: Head, told: Published, now: datetime) -> bool:
+    def _is_due(self, head: Head, told: Published, now: datetime, *, closing: bool) -> bool:
         if told.note and head.size <= told.size:
             return False
-        return told.signed_at is None or abs(now - told.signed_at) >= PAUSE
+        return closing or told.signed_at is None or abs(now - told.signed_at) >= PAUSE
 
     def _compare(self, session: Session) -> tuple[Head, Published]:
         """The tree, when it continues what this process and the database vouch for."""
@@ -186,31 +178,36 @@ class Notary:
         for known in {self._vouched, newest} - {None}:
             _prove(session, known, head)
         if newest and (self._vouched is None or newest.size > self._vouched.size):
-            self._vouched = newest
+            self._vouched, self._note = newest, told.note
+            self._unsigned_since = None  # another process signs, and this one only follows
+        if head.minimum != self._minimum:
+            if what := unannounced(session, head.minimum):
+                raise LogRewritten(what)
+            self._minimum = head.minimum
         return head, told
 
-    def _take_key(self, known: Sequence[Vkey]) -> bool:
+    def _take_key(self, known: tuple[Listed, ...]) -> bool:
         """Hold the key that the log names as its current one; False when it is not here.
 
         A rotation that was cut off between the log and the file is finished on the way.
         """
-        current, waiting = known[0], next_key(self._key_file)
+        current, waiting = known[0].vkey, log_keys.next_file(self._key_file)
         if self._key.vkey != current:
-            self._key = read_key(self._key_file, self._origin)
+            self._key = log_keys.read_file(self._key_file, self._origin)
         if self._key.vkey != current and waiting.exists():
-            key = read_key(waiting, self._origin)
+            key = log_keys.read_file(waiting, self._origin)
             if key.vkey == current:
                 os.replace(waiting, self._key_file)
                 self._key = key
         return self._key.vkey == current
 
-    def _remembered(self, known: Sequence[Vkey]) -> Checkpoint | None:
+    def _remembered(self, known: tuple[Listed, ...]) -> tuple[Checkpoint | None, str]:
         """What the state file beside the key says was signed; raises KeyUnfit."""
         try:
             text = self._state_file.read_text(encoding="utf-8")
-            return note.open_checkpoint(text, known, self._origin)
+            return log_keys.open_signed(text, known, self._origin), text
         except FileNotFoundError:
-            return None
+            return None, ""
         except (OSError, UnicodeDecodeError, NoteInvalid):
             raise KeyUnfit(
                 f"{self._state_file} is not a checkpoint of this log: restore it, or see whether "
@@ -221,17 +218,19 @@ class Notary:
 def _read(session: Session) -> tuple[Published, Head]:
     """What was signed, and the tree as it stands."""
     try:
-        # The checkpoint first: what is read after it can only have grown.
-        return published(session), log_tree.head(session)
+        # The checkpoint first, the keys last: what is read later can only have grown.
+        row = session.exec(
+            select(LogCheckpoint.note, LogCheckpoint.size, LogCheckpoint.signed_at)
+        ).one()
+        head = log_tree.head(session)
     except NoResultFound:
         raise LogRewritten("the database has no checkpoint or no head of the log") from None
-    except NoteInvalid as invalid:
-        raise LogRewritten(f"a public key in the database is none: {invalid}") from None
+    return Published(row[0], row[1], row[2], log_keys.listed(session)), head
 
 
 def _opened(told: Published, origin: str) -> Checkpoint:
     try:
-        opened = note.open_checkpoint(told.note, told.vkeys, origin)
+        opened = log_keys.open_signed(told.note, told.keys, origin)
     except NoteInvalid as invalid:
         raise LogRewritten(f"the checkpoint in the database does not hold: {invalid}") from None
     if opened.size != told.size:

@@ -22,7 +22,6 @@ from app import (
     protocols,
     roles,
 )
-from app.checkpoints import vkeys
 from app.console import (
     CONFIGURATION,
     FAILED,
@@ -45,6 +44,7 @@ from app.errors import ClockBehind, LogUnavailable
 from app.insz import Insz, NotAnInsz
 from app.intake import Report, Skipped, Stored
 from app.log_commands import log
+from app.log_keys import LogRewritten, vkeys
 from app.month_keys import MonthKeyMissing, MonthKeys
 from app.notation import DocumentInvalid
 from app.register_commands import attempt, protocol, protocol_files, report_faults
@@ -90,6 +90,9 @@ def run() -> None:
             "the log. Set the clock right; or, when that record was dated by a clock that ran "
             "ahead, run `protocolpoort clock accept`"
         )
+        sys.exit(CONFIGURATION)
+    except LogRewritten as how:
+        say(f"the access log does not hold: {how}")
         sys.exit(CONFIGURATION)
     except LogUnavailable:
         say("nothing was changed: the access log takes no record")
@@ -141,9 +144,9 @@ def run_demo(persons: Annotated[int, typer.Option(min=3)] = 2000, port: int = 80
     say(f"{persons} synthetic persons ...")
     demo.fill(desk, demo_persons(persons), read_clock())
     service = main.create_app(chosen)
-    issuer = DemoIssuer.load_or_create(main.DEMO_ISSUER_KEY, chosen.mode)
     with desk.database.reading() as session:
         vkey = vkeys(session)[0].text
+    issuer = DemoIssuer.load_or_create(main.DEMO_ISSUER_KEY, chosen.mode)
 
     def announce() -> None:
         give(f"# Protocolpoort op http://127.0.0.1:{port}/ (Ctrl-C stopt)")
@@ -165,7 +168,11 @@ def run_doctor(as_json: AsJson = False) -> None:
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the schema to the newest revision."""
-    database.upgrade(settings().database_url)
+    try:
+        database.upgrade(settings().database_url)
+    except database.UpgradeRefused as how:
+        say(f"nothing was changed: {how}")
+        raise typer.Exit(FAILED) from None
     say("the database is up to date")
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlmodel import Session, create_engine
 
-from app.errors import LogUnavailable
+from app.errors import DatabaseSilent
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 PATIENCE = 30  # seconds after which a database that says nothing counts as away
@@ -24,6 +24,10 @@ LOCK_TIMEOUT = 10_000  # milliseconds; a lock that is not had by then fails the 
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class UpgradeRefused(Exception):
+    """The schema stays as it is; the text says why."""
 
 
 class Database:
@@ -64,7 +68,7 @@ class Database:
     ) -> T:
         """Run `work(session, ...)` on a reading session in a worker thread.
 
-        Raises LogUnavailable when the database gives no answer at all within `PATIENCE`.
+        Raises DatabaseSilent when the database gives no answer at all within `PATIENCE`.
         """
 
         def run() -> T:
@@ -75,7 +79,7 @@ class Database:
             async with asyncio.timeout(PATIENCE):
                 return await to_thread.run_sync(run, abandon_on_cancel=True)
         except TimeoutError:
-            raise LogUnavailable from None
+            raise DatabaseSilent from None
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -88,7 +92,10 @@ def upgrade(url: str) -> None:
     if url.startswith("sqlite") and path:
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         Path(path).touch()
-    command.upgrade(alembic_config(url), "head")
+    try:
+        command.upgrade(alembic_config(url), "head")
+    except ValueError as how:  # a migration that found the log other than it was written
+        raise UpgradeRefused(str(how)) from None
 
 
 def is_current(database: Database) -> bool:

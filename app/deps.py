@@ -19,7 +19,7 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import ClientDisconnect
 
 from app import problems
-from app.checkpoints import LogRewritten, Notary
+from app.checkpoints import Notary
 from app.doors import (
     BODY_LIMIT,
     CORRELATION,
@@ -33,6 +33,7 @@ from app.doors import (
 )
 from app.errors import (
     BodyTooLarge,
+    DatabaseSilent,
     DecisionOvertaken,
     Fault,
     InputInvalid,
@@ -43,6 +44,8 @@ from app.errors import (
     RateLimited,
 )
 from app.gate import Gate
+from app.insz import contains_insz
+from app.log_keys import LogRewritten
 from app.moments import brussels_date
 from app.record import Trace
 from app.strangers import Strangers
@@ -83,14 +86,14 @@ class Desk:
         limiter = MovingWindowRateLimiter(MemoryStorage())
         return cls(gate, verifier, notary, Strangers(gate), limiter)
 
-    def sign(self) -> None:
+    def sign(self, *, closing: bool = False) -> None:
         """One turn of the signer; a log that was rewritten lets nothing leave until it is whole."""
         try:
-            self.notary.turn(self.gate.clock())
+            self.notary.turn(self.gate.clock(), closing=closing)
             self.gate.log.rewritten = False
         except LogRewritten as how:
             self.gate.log.rewritten = True
-            logger.critical("the access log was rewritten: %s", how)
+            logger.critical("nothing leaves, for the access log does not hold: %s", how)
 
     def too_often(self, caller: Caller | Citizen) -> int:
         """Seconds to wait for a client that asks more than the limit of a minute; 0 is none."""
@@ -162,6 +165,8 @@ async def _answer(
         arrival = inspect(request, door, visit, caller, content, gate.settings, now)
         visit = arrival.visit
         return await _decide(gate, door, arrival, use_case, known)
+    except DatabaseSilent as fault:
+        return await _broken(gate, visit, fault, known)
     except Fault:
         raise
     except Exception as error:  # noqa: BLE001 - recorded under the caller who asked
@@ -218,6 +223,10 @@ def _authorization(request: Request) -> str | None:
 def _begin(request: Request, door: Door[Body], now: datetime) -> Visit:
     correlation = request.headers.get(CORRELATION, "")
     parent = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    if _is_number(correlation):
+        correlation = ""
+    if parent and _is_number(parent[1]):
+        parent = None
     return Visit(
         operation=door.operation,
         route=door.route,
@@ -229,11 +238,20 @@ def _begin(request: Request, door: Door[Body], now: datetime) -> Visit:
     )
 
 
+def _is_number(id_: str) -> bool:
+    """True for an id that is a national number filled up with zeroes, on either side."""
+    digits = id_.replace("-", "")
+    return any(
+        contains_insz(number) and not rest.strip("0")
+        for number, rest in ((digits[-11:], digits[:-11]), (digits[:11], digits[11:]))
+    )
+
+
 async def _broken(gate: Gate, visit: Visit, error: Exception, known: Trace) -> Response:
     """Record that something unexpected broke; tell the operator where, and no value."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     logger.error("unexpected %s in %s\n%s", type(error).__name__, visit.operation, frames)
-    fault = Fault()
+    fault = error if isinstance(error, DatabaseSilent) else Fault()
     try:
         status = gate.status_of(fault)
         trace = replace(known, outcome=fault.outcome, reason=fault.reason, status=status)

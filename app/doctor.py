@@ -9,10 +9,10 @@ from json import JSONDecodeError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from app import access_log, protocols, roles
+from app import access_log, checkpoints, log_keys, log_tree, protocols, roles
 from app.database import Database, is_current
 from app.moments import brussels_date
-from app.month_keys import MonthKeys
+from app.month_keys import MonthKeys, kept_since, ready_ahead
 from app.notation import DocumentInvalid
 from app.policy import Clause
 from app.record import CLOCK_TOLERANCE
@@ -25,7 +25,6 @@ from app.tokens import IssuersInvalid, read_issuers
 # longer known to be current (art. 4).
 STALE = timedelta(days=365)
 SOON = timedelta(days=90)
-KEY_AHEAD = timedelta(days=7)
 
 
 class Level(StrEnum):
@@ -70,7 +69,7 @@ def _keys(settings: Settings, now: datetime) -> Iterator[Finding]:
     keys = MonthKeys(settings.month_keys)
     if not keys.has(now):
         yield _error("this month has no key: the service does not start", remedy)
-    elif not keys.has(now + KEY_AHEAD):
+    elif not ready_ahead(keys, now):
         yield _warning("next month has no key and begins within 7 days", remedy)
 
 
@@ -82,6 +81,7 @@ def _database(settings: Settings, now: datetime) -> Iterator[Finding]:
             return
         with database.reading() as session:
             yield from _clock(session, now)
+            yield from _log(session, settings, now)
             yield from _role(session)
             yield from _register(session, brussels_date(now), production=settings.production)
     except (DocumentInvalid, JSONDecodeError):
@@ -112,6 +112,45 @@ def _role(session: Session) -> Iterator[Finding]:
         yield _warning(
             "the role of PROTOCOLPOORT_DATABASE_URL may change the records of the log",
             "run the service under a role of its own: `protocolpoort db grant ROLE`",
+        )
+
+
+def _log(session: Session, settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Its key, what it vouches for, and what should have gone."""
+    origin, key_file = settings.log_origin, settings.log_key_file
+    if origin is None or key_file is None:
+        yield _error(
+            "the address or the key of the log is not named: the service does not start",
+            "set PROTOCOLPOORT_LOG_ORIGIN and PROTOCOLPOORT_LOG_KEY_FILE",
+        )
+        return
+    try:
+        known = log_keys.vkeys(session)
+        if not known:
+            yield _error("the log has no key", "run `protocolpoort log create-key`")
+            return
+        checkpoints.verified(session, origin)
+        if what := checkpoints.unannounced(session, log_tree.head(session).minimum):
+            raise log_keys.LogRewritten(what)
+        if log_keys.read_file(key_file, origin).vkey != known[0]:
+            yield _error(
+                "the key of PROTOCOLPOORT_LOG_KEY_FILE is not the one that signs this log",
+                "put the newest key of this log there",
+            )
+    except log_keys.LogRewritten as how:
+        yield _error(
+            f"the log does not hold: {how}",
+            "restore the newest backup of the database, and keep this one for the auditors",
+        )
+    except log_keys.KeyUnfit as unfit:
+        yield _error(str(unfit), "restore the key, or look at PROTOCOLPOORT_LOG_KEY_FILE")
+    if settings.month_keys is None:
+        return
+    since = kept_since(now, settings.log_retention_months)
+    if ended := MonthKeys(settings.month_keys).ended(since):
+        yield _warning(
+            f"the term of {ended[0]} has ended, and its key is there",
+            "run `protocolpoort log prune`",
         )
 
 

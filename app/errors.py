@@ -246,6 +246,11 @@ class LogUnavailable(Fault):
     """The access record cannot be written, so nothing may leave."""
 
 
+class DatabaseSilent(Fault):
+    """The database gave no answer to a question in time; whether the log takes records is another
+    matter."""
+
+
 class ClockBehind(LogUnavailable):
     """The clock stands before the newest record: whatever it says of today is not to be trusted."""
 

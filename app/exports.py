@@ -73,7 +73,10 @@ def _proven(
     """Index, record and inclusion proof; the hashes of a whole part are read in one statement."""
     for start in range(0, len(indexes), PART):
         part = indexes[start : start + PART]
-        nodes = [node for index in part for node in tree.inclusion_nodes(index, size)]
+        # Each node once: neighbours share most of their path.
+        nodes = list(
+            dict.fromkeys(node for index in part for node in tree.inclusion_nodes(index, size))
+        )
         known = dict(zip(nodes, log_tree.reader(session, size)(nodes), strict=True))
 
         def read(wanted: Sequence[Node], known: Mapping[Node, bytes] = known) -> list[bytes]:

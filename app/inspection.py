@@ -27,6 +27,7 @@ async def query_access(
     Without the full audit scope only the records of the caller's own organisation are seen.
     Raises InputInvalid for a question that is too wide, ScopeMissing for another organisation.
     """
+    visit = audit_view.asked(visit, query)
     trace = Trace(type=RecordType.LOG_READ, reason_reference=query.aanleiding)
     if issue := audit_view.too_wide(query):
         await gate.refuse(visit, trace, InputInvalid([issue]))

@@ -10,16 +10,17 @@ from typing import Any
 import orjson
 from sqlmodel import Session
 
-from app import checkpoints, log_search, log_tree
+from app import checkpoints, log_keys, log_search, log_tree
 from app.canonical import canonical_json
 from app.checkpoints import Published
 from app.errors import LogUnavailable
+from app.log_keys import LogRewritten
 from app.log_search import Row
 from app.log_tree import Head
 from app.moments import read_moment
 from app.month_keys import MonthKeyMissing, MonthKeys
 from app.record import columns_of
-from app.tlog import note, tiles, tree
+from app.tlog import tiles, tree
 from app.tlog.note import Checkpoint, NoteInvalid
 from app.tlog.tiles import WIDTH
 
@@ -28,20 +29,24 @@ def check(
     session: Session,
     keys: MonthKeys,
     origin: str,
-    older: str | None = None,
+    older: Sequence[str] = (),
     progress: Callable[[int], None] = lambda _: None,
 ) -> Iterator[str]:
     """Everything that is wrong, in the order of the log, each as a line with its index.
 
-    `older` is a signed checkpoint that was kept elsewhere. Of records below the minimum index
+    `older` are signed checkpoints that were kept elsewhere. Of records below the minimum index
     only the hashes are left; those are checked.
     """
     try:
         told = checkpoints.published(session)  # first: what is read after it can only have grown
-    except NoteInvalid as invalid:
-        yield f"a public key of the log is none: {invalid}"
+    except LogRewritten as how:
+        yield str(how)
         return
     head = log_tree.head(session)
+    if what := checkpoints.unannounced(session, head.minimum):
+        yield what
+    if not told.note:
+        yield "there is no checkpoint: nothing vouches for this log"
     marks = yield from _opened(told, origin, older)
     try:
         edge = log_tree.edge(session, head.minimum)
@@ -64,15 +69,14 @@ def check(
 
 
 def _opened(
-    told: Published, origin: str, older: str | None
+    told: Published, origin: str, older: Sequence[str]
 ) -> Generator[str, None, list[tuple[Checkpoint, str]]]:
     """The checkpoints that the tree must agree with, each with its name."""
     marks: list[tuple[Checkpoint, str]] = []
-    for text, what in ((told.note or None, "the checkpoint"), (older, "the older checkpoint")):
-        if text is None:
-            continue
+    newest = [(told.note, "the checkpoint")] if told.note else []
+    for text, what in (*newest, *((text, "the older checkpoint") for text in older)):
         try:
-            marks.append((note.open_checkpoint(text, told.vkeys, origin), what))
+            marks.append((log_keys.open_signed(text, told.keys, origin), what))
         except NoteInvalid as invalid:
             yield f"{what} does not hold: {invalid}"
     if any(what == "the checkpoint" and mark.size != told.size for mark, what in marks):
@@ -89,7 +93,7 @@ def _records(
     progress: Callable[[int], None],
 ) -> Generator[str, None, int]:
     """Every kept record in its order, growing the edge; the index of the first that is missing."""
-    size = head.minimum
+    size, turns = head.minimum, dict[str, int]()
     while size < head.size:
         try:
             rows = log_search.rows(session, size, min(size + WIDTH, head.size))
@@ -99,7 +103,7 @@ def _records(
         for row in rows:
             if row.index != size:
                 return size
-            yield from _row(row, keys)
+            yield from _row(row, keys, turns)
             tree.grow(edge, size, tree.leaf_hash(row.record))
             size += 1
             yield from _signed(marks, size, edge)
@@ -109,8 +113,11 @@ def _records(
     return size
 
 
-def _row(row: Row, keys: MonthKeys) -> Iterator[str]:
-    """The columns of a record, and what stands beside it, against its bytes."""
+def _row(row: Row, keys: MonthKeys, turns: dict[str, int]) -> Iterator[str]:
+    """The columns of a record, and what stands beside it, against its bytes.
+
+    `turns` holds the newest ordinal of each quota: they only rise, and not beyond its maximum.
+    """
     try:
         record = orjson.loads(row.record)
         expected = columns_of(record)
@@ -121,6 +128,19 @@ def _row(row: Row, keys: MonthKeys) -> Iterator[str]:
         if row.columns[name] != value:
             yield f"{row.index}: the column {name} does not say what the record says"
     yield from _detail(row, record, keys)
+    yield from _turn(row.index, record, turns)
+
+
+def _turn(index: int, record: Mapping[str, Any], turns: dict[str, int]) -> Iterator[str]:
+    quota, ordinal, most = (record.get(f"quota{name}") for name in ("Id", "Ordinal", "Maximum"))
+    if quota is None:
+        return
+    if not (isinstance(quota, str) and isinstance(ordinal, int) and isinstance(most, int)):
+        yield f"{index}: the turn of a quota is none"
+        return
+    if not turns.get(quota, 0) < ordinal <= most:
+        yield f"{index}: the turn {ordinal} of a quota was taken before, or is one too many"
+    turns[quota] = max(turns.get(quota, 0), ordinal)
 
 
 def _detail(row: Row, record: Mapping[str, Any], keys: MonthKeys) -> Iterator[str]:

@@ -1,6 +1,9 @@
 """The commands of the access log: its keys, its exports, and whether it is still what it was."""
 
 import os
+import signal
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +17,7 @@ from rich.progress import Progress
 
 from app import administration, demo, exports, log_check, log_tree, main, pruning
 from app.administration import Office
-from app.checkpoints import KeyUnfit, LogRewritten, Published, create_key, published, vkeys
+from app.checkpoints import Published, published
 from app.console import (
     CONFIGURATION,
     FAILED,
@@ -31,13 +34,15 @@ from app.console import (
     settings,
 )
 from app.deps import read_clock
+from app.log_keys import KeyUnfit, LogRewritten, state_file, vkeys
 from app.month_keys import MonthKeys
 from app.secret_files import write_over
 from app.settings import SettingInvalid, Settings
-from app.tlog import bundle, watch
+from app.tlog import verifier, watch
 from app.tlog.note import NoteInvalid, Vkey
 
 FETCH_LIMIT = 64 * 1024  # bytes of a checkpoint or a tile
+FETCH_SECONDS = 30  # that one of them may take
 PATIENCE = 4  # turns of the signer, a second apart
 
 Vkeys = Annotated[
@@ -49,20 +54,26 @@ log = typer.Typer(help="The access log as evidence.", no_args_is_help=True)
 
 @log.command("create-key")
 def log_create_key() -> None:
-    """Make the key that signs the checkpoints, where there is none yet."""
-    origin, path = _key_settings(settings())
-    if create_key(origin, path):
-        say(f"made {path}: keep it and a copy of it apart from the database")
-        return
-    say(f"{path} is there already: nothing was changed")
+    """Give a new log its key; on PostgreSQL as the owner of the tables."""
+    desk = office()
+    origin, path = main.log_settings(settings())
+    try:
+        vkey = administration.adopt_key(desk, origin, path, read_clock())
+    except KeyUnfit as unfit:
+        raise main.NotReady(f"nothing was changed: {unfit}") from None
+    say(f"{path} signs this log: keep it and a copy of it apart from the database")
+    give(vkey.text)
 
 
 @log.command("rotate-key")
 def log_rotate_key(reason: Reason = None, actor: Actor = None) -> None:
-    """Sign with a new key from now on; the old one stays listed for what it signed."""
+    """Sign with a new key from now on; the old one stays listed for what it signed.
+
+    On PostgreSQL the owner of the tables does this, not the role of the service.
+    """
     desk, chosen = office(actor), settings()
-    origin, path = _key_settings(chosen)
-    main.notary(chosen, desk.database, read_clock())  # the key of before must be this log's
+    origin, path = main.log_settings(chosen)
+    _covering(chosen, desk, 0)  # what the old key vouches for must hold
     try:
         vkey = administration.rotate_key(desk, origin, path, read_clock(), note(reason))
     except KeyUnfit as unfit:
@@ -88,13 +99,26 @@ def log_verify(
     manifest: Annotated[
         str | None, typer.Option(help="The manifestDigest in the record of the export.")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="BUNDLE is a .tlog-proof of this record."),
+    ] = None,
 ) -> None:
-    """Verify an export, without the service and its database; exit 1 when it is not intact."""
-    known = _keys_of(vkey or []) if vkey else None
+    """Verify an export, without the service and its database; exit 1 when it is not intact.
+
+    With --record verify the proof of one record: its bytes, or the answer of getToegang.
+    """
+    known = _keys_of(vkey) if vkey else None
+    if record:
+        if not known:
+            raise typer.BadParameter("a proof needs a key that you know: --vkey")
+        told, holds = verifier.prove(file, record, known)
+        give(told)
+        raise typer.Exit(0 if holds else FAILED)
     kept = _text(older) if older else None
     with _progress("verified") as advance:
-        verdict = bundle.verify(file, known, kept, manifest, advance)
-    for line in bundle.told(verdict):
+        verdict = verifier.verify(file, known, kept, manifest, advance)
+    for line in verifier.told(verdict):
         give(line)
     if not verdict.intact:
         raise typer.Exit(FAILED)
@@ -121,19 +145,22 @@ def log_export(
             f"{head.size - 1}"
         )
     told = _covering(chosen, desk, span.stop)
-    draft = file.with_name(f".{file.name}.part")
-    about = {"reason": why} if why else {}
+    # Before and after: whatever stops it, what was read has a record.
+    begun = administration.record_export(desk, span, read_clock(), why)
+    about = {"eventId": begun, **({"reason": why} if why else {})}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # the draft goes, as with Ctrl-C
+    handle, name = tempfile.mkstemp(suffix=".part", prefix=f".{file.name}.", dir=file.parent)
+    draft = Path(name)
     try:
         with (
-            draft.open("wb") as made,
+            os.fdopen(handle, "wb") as made,
             desk.database.snapshot() as session,
             _progress("records", len(span)) as advance,
         ):
             manifest = exports.write_range(
                 session, made, span, told, about, lambda index: advance(index - span.start + 1)
             )
-        # The record first: no export without one.
-        administration.record_export(desk, span, manifest, read_clock(), why)
+        administration.record_export(desk, span, read_clock(), why, begun=begun, manifest=manifest)
         os.replace(draft, file)
     except (LookupError, ValueError) as gap:
         say(f"nothing was exported, run `protocolpoort log check`: {gap}")
@@ -153,24 +180,23 @@ def log_check_database(
 ) -> None:
     """Hold the log in the database against itself and what was signed; exit 1 for a fault."""
     chosen = settings()
-    origin, path = _key_settings(chosen)
+    origin, path = main.log_settings(chosen)
     if chosen.month_keys is None:
         raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
-    state = older or path.with_name(f"{path.name}.checkpoint")
-    kept = _text(state) if state.exists() else None
+    state = state_file(path)
+    kept = [_text(each) for each in (older, state) if each and each.exists()]
     with ready_database(chosen).snapshot() as session, _progress("checked") as advance:
-        head, told = log_tree.head(session), published(session)
-        faults = list(log_check.check(session, MonthKeys(chosen.month_keys), origin, kept, advance))
+        head = log_tree.head(session)
+        found = log_check.check(session, MonthKeys(chosen.month_keys), origin, kept, advance)
+        faults = list(found)
     give_rows([{"fault": fault} for fault in faults], as_json=as_json)
-    if not told.note:
-        say("there is no checkpoint yet: nothing vouches for this log")
-    if kept is None:
+    if not kept:
         say(f"there is no {state}: the log was not held against a checkpoint of before")
     say(
         f"{head.size - head.minimum} records, {head.minimum} to {head.size - 1}: "
-        f"{len(faults)} faults; {max(head.size - told.size, 0)} records are not signed yet"
+        f"{len(faults)} faults"
     )
-    if faults or not told.note:
+    if faults:
         raise typer.Exit(FAILED)
 
 
@@ -185,7 +211,7 @@ def log_prune(
     On PostgreSQL the owner of the tables does this, not the role of the service.
     """
     desk, chosen, why = office(actor), settings(), note(reason)
-    origin, _ = _key_settings(chosen)
+    origin, _ = main.log_settings(chosen)
     try:
         gone = pruning.prune(
             desk,
@@ -198,7 +224,7 @@ def log_prune(
     except pruning.PruningRefused as refused:
         say(f"nothing was changed: {refused}")
         raise typer.Exit(CONFIGURATION) from None
-    say(
+    give(
         f"{'would go' if dry_run else 'gone'}: the keys of {', '.join(gone.months) or 'no month'}, "
         f"{gone.records} records, {gone.details} explanations; records are kept from index "
         f"{gone.minimum} on"
@@ -213,20 +239,29 @@ def log_watch(
     interval: Annotated[int, typer.Option(min=1, help="Seconds between two looks.")] = 60,
     once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
 ) -> None:
-    """Follow a log: exit 1 as soon as it is no continuation of what was seen before."""
+    """Follow a log: exit 1 as soon as it is no continuation of what was seen before.
+
+    With --once exit 3 when it cannot be reached.
+    """
     known = _keys_of(vkey or [])
     client = httpx.Client(trust_env=False, follow_redirects=False, timeout=10)
     with client:
         while True:
             try:
                 _look(client, url.rstrip("/"), known, state)
-            except (watch.Rewritten, watch.Unproven, NoteInvalid) as broken:
+            except watch.Unproven as broken:
                 say(f"THE LOG IS NOT WHAT IT WAS: {broken}")
+                raise typer.Exit(FAILED) from None
+            except NoteInvalid as invalid:
+                say(
+                    f"no key that you know signed the log, or what was kept of it: {invalid}. "
+                    f"After a rotation name both keys with --vkey; {url}/vkey lists them"
+                )
                 raise typer.Exit(FAILED) from None
             except (httpx.HTTPError, httpx.InvalidURL, LookupError) as error:
                 say(f"{url} does not answer as a log does: {error}")
                 if once:
-                    raise typer.Exit(FAILED) from None
+                    raise typer.Exit(CONFIGURATION) from None
             if once:
                 return
             time.sleep(interval)
@@ -260,7 +295,7 @@ def _look(client: httpx.Client, url: str, known: list[Vkey], state: Path) -> Non
         write_over(state.with_name(f"{state.name}.conflict"), new.encode())
         raise
     write_over(state, new.encode())
-    give(f"{seen.size}\t{seen.root.hex()}")
+    give("\t".join(seen.text.split("\n")[1:3]))
 
 
 def _text(file: Path) -> str:
@@ -270,21 +305,16 @@ def _text(file: Path) -> str:
 
 def _fetch(client: httpx.Client, url: str) -> bytes:
     """What stands there; raises LookupError for what does not."""
+    deadline = time.monotonic() + FETCH_SECONDS
     with client.stream("GET", url) as response:
         if response.status_code != httpx.codes.OK:
             raise LookupError(f"{response.status_code} for {url}")
         data = bytearray()
         for chunk in response.iter_bytes():
             data += chunk
-            if len(data) > FETCH_LIMIT:
-                raise LookupError(f"too much at {url}")
+            if len(data) > FETCH_LIMIT or time.monotonic() > deadline:
+                raise LookupError(f"too much, or too slowly, at {url}")
         return bytes(data)
-
-
-def _key_settings(chosen: Settings) -> tuple[str, Path]:
-    if chosen.log_origin is None or chosen.log_key_file is None:
-        raise SettingInvalid("PROTOCOLPOORT_LOG_ORIGIN and PROTOCOLPOORT_LOG_KEY_FILE must be set")
-    return chosen.log_origin, chosen.log_key_file
 
 
 def _keys_of(texts: list[str]) -> list[Vkey]:
@@ -299,7 +329,7 @@ def _keys_of(texts: list[str]) -> list[Vkey]:
 
 def _covering(chosen: Settings, desk: Office, size: int) -> Published:
     """A checkpoint over so many records: of the service that runs, or signed here."""
-    notary = main.notary(chosen, desk.database, read_clock())
+    notary = main.notary(chosen, desk, read_clock())
     for _ in range(PATIENCE):
         try:
             notary.turn(read_clock())

@@ -160,6 +160,30 @@ def _conditions(wanted: Search) -> list[ColumnElement[bool] | BinaryExpression[A
     return conditions
 
 
+def pruning_reference(minimum: int) -> str:
+    """The reference of the record that says that what is below an index was pruned."""
+    return f"logPrune {minimum}"
+
+
+def has_pruned(session: Session, minimum: int) -> bool:
+    """True when a record says that everything below this index was pruned."""
+    found = session.exec(
+        select(AccessRecord.record).where(
+            AccessRecord.reference == pruning_reference(minimum), AccessRecord.type == "admin"
+        )
+    ).all()
+    return any(_says_pruned(record, minimum) for record in found)
+
+
+def _says_pruned(record: bytes, minimum: int) -> bool:
+    """Whether a row that says so in its columns says it in its bytes."""
+    try:
+        said = orjson.loads(record)
+        return bool(said["operation"] == "logPrune" and said["counts"]["minimum"] == minimum)
+    except (ValueError, LookupError, TypeError):
+        return False
+
+
 @dataclass(frozen=True)
 class Kept:
     """One record as it stands in the log, with its side table."""

@@ -10,18 +10,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from app import __version__, fields, problems, protocols
+from app import __version__, administration, fields, log_keys, problems, protocols
 from app.access_log import AccessLog
-from app.checkpoints import KeyUnfit, Notary, create_key
+from app.administration import Office
+from app.checkpoints import Notary
 from app.database import Database, is_current
 from app.deps import Desk, read_clock
 from app.errors import Fault, LogUnavailable, MethodNotAllowed, PathUnknown
 from app.gate import Gate
+from app.log_keys import KeyUnfit, LogRewritten
 from app.month_keys import MonthKeys
 from app.record import Origin
 from app.routers import (
@@ -86,8 +88,12 @@ def create_app(
         yield
         for chore in chores:
             chore.cancel()
-        await desk.strangers.summarise(clock(), closing=True)
-        desk.gate.database.dispose()
+        await asyncio.gather(*chores, return_exceptions=True)
+        try:
+            await desk.strangers.summarise(clock(), closing=True)
+        finally:
+            await _sign_once(desk, closing=True)  # nothing stays that nobody vouches for
+            desk.gate.database.dispose()
 
     app = FastAPI(
         title="Protocolpoort",
@@ -130,23 +136,39 @@ def _desk(settings: Settings, clock: Callable[[], datetime]) -> Desk:
         register = protocols.read_register(session)
     log = AccessLog(database, keys, origin())
     gate = Gate(settings, database, register, log, clock, problems.status_of)
-    desk = Desk.open(gate, _verifier(settings), notary(settings, database, clock()))
+    signer = notary(settings, Office(database, keys, origin()), clock())
+    desk = Desk.open(gate, _verifier(settings), signer)
     desk.sign()
     return desk
 
 
-def notary(settings: Settings, database: Database, now: datetime) -> Notary:
-    """The signer of the log, with the key of the settings; the demo makes a key that is missing."""
+def log_settings(settings: Settings) -> tuple[str, Path]:
+    """The address of the log and the file of its key; raises SettingInvalid."""
     if settings.log_origin is None:
         raise SettingInvalid("PROTOCOLPOORT_LOG_ORIGIN must name the address of the log")
     if settings.log_key_file is None:
         raise SettingInvalid("PROTOCOLPOORT_LOG_KEY_FILE must name the file of the signing key")
-    if not settings.production:
-        create_key(settings.log_origin, settings.log_key_file)
+    return settings.log_origin, settings.log_key_file
+
+
+def notary(settings: Settings, office: Office, now: datetime) -> Notary:
+    """The signer of the log, with the key of the settings; a demo gives a new log its key."""
+    origin_of_log, key_file = log_settings(settings)
     try:
-        return Notary.open(database, settings.log_origin, settings.log_key_file, now)
-    except KeyUnfit as unfit:
+        if not settings.production and not _has_key(office):
+            try:
+                administration.adopt_key(office, origin_of_log, key_file, now)
+            except KeyUnfit:
+                if not _has_key(office):  # else another process that starts was first
+                    raise
+        return Notary.open(office.database, origin_of_log, key_file)
+    except (KeyUnfit, LogRewritten) as unfit:
         raise NotReady(str(unfit)) from None
+
+
+def _has_key(office: Office) -> bool:
+    with office.database.reading() as session:
+        return bool(log_keys.listed(session))
 
 
 def _verifier(settings: Settings) -> Verifier:
@@ -183,11 +205,16 @@ async def _summarise(desk: Desk) -> None:
 async def _sign(desk: Desk) -> None:
     """Once a second: a checkpoint over what was recorded since."""
     while True:
-        try:
-            await to_thread.run_sync(desk.sign)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the next second looks again
-            logger.error("no checkpoint was signed: %s", type(error).__name__)
+        await _sign_once(desk)
         await asyncio.sleep(1)
+
+
+async def _sign_once(desk: Desk, *, closing: bool = False) -> None:
+    # A thread of its own: a crowd of readers does not keep the log unsigned.
+    try:
+        await to_thread.run_sync(lambda: desk.sign(closing=closing), limiter=CapacityLimiter(1))
+    except Exception as error:  # noqa: BLE001 - whatever it was, the next second looks again
+        logger.error("no checkpoint was signed: %s", type(error).__name__)
 
 
 async def _told(_request: Request, fault: Exception) -> Response:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from app.secret_files import shred, write_once
 
 KEY_BYTES = 32
+EPOCH = 1970 * 12  # months; no record is older
 KEY, GONE = ".key", ".gone"  # a key, and one that is being destroyed
 
 
@@ -30,7 +31,7 @@ class MonthKeyMissing(Exception):
 
 
 class MonthKey:
-    """The root key of one month; what is derived from it never leaves this object."""
+    """The root key of one month: neither it nor the key derived from it leaves this object."""
 
     def __init__(self, root: bytes) -> None:
         if len(root) != KEY_BYTES:
@@ -138,6 +139,16 @@ class MonthKeys:
     def _path(self, moment: datetime) -> Path:
         # Not `%Y`, which writes the year 500 as `500`.
         return self._folder / f"{moment.astimezone(UTC).isoformat()[:7]}{KEY}"
+
+
+def kept_since(now: datetime, months: int) -> datetime:
+    """The first moment of the oldest UTC month that is kept.
+
+    A month has ended when so many months went by after its last moment.
+    """
+    today = now.astimezone(UTC)
+    count = max(today.year * 12 + today.month - 1 - months, EPOCH)
+    return datetime(count // 12, count % 12 + 1, 1, tzinfo=UTC)
 
 
 def ready_ahead(keys: MonthKeys, now: datetime) -> bool:

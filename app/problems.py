@@ -12,6 +12,7 @@ from app.errors import (
     BodyTooLarge,
     CheckpointLate,
     ClockBehind,
+    DatabaseSilent,
     DateOutOfRange,
     DossierUnknown,
     Fault,
@@ -93,6 +94,7 @@ PROBLEMS: Mapping[type[Fault], Problem] = {
     RecordsPruned: Problem(410, OWN + "bewaartermijnVerstreken", "Retention period has passed",
                            "30001", "De bewaartermijn van de gevraagde gegevens is verstreken"),
     CheckpointLate: _UNAVAILABLE,
+    DatabaseSilent: _UNAVAILABLE,
     NoAdvice: Problem(409, OWN + "geenAdvies", "No advice possible", "60007",
                       "Er kan geen advies gegeven worden"),
     KeysUnavailable: _UNAVAILABLE,
@@ -231,7 +233,7 @@ def _headers(fault: Fault) -> dict[str, str]:
             return {**headers, "Allow": fault.allowed}
         case RateLimited():
             return {**headers, "Retry-After": str(fault.retry_after)}
-        case LogUnavailable() | KeysUnavailable() | CheckpointLate():
+        case LogUnavailable() | KeysUnavailable() | CheckpointLate() | DatabaseSilent():
             return {**headers, "Retry-After": "1"}
         case _:
             return headers

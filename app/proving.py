@@ -56,6 +56,7 @@ async def export_access(gate: Gate, visit: Visit, query: ExportQuery) -> bytes:
     Raises InputInvalid for a question that is too wide, too large or beyond the log,
     RecordsPruned for a range that is no longer whole, CheckpointLate when no checkpoint covers it.
     """
+    visit = audit_view.asked(visit, query)
     trace = Trace(
         type=RecordType.LOG_READ,
         reason_reference=query.aanleiding,
@@ -80,6 +81,8 @@ async def export_access(gate: Gate, visit: Visit, query: ExportQuery) -> bytes:
     except LookupError:  # pruned meanwhile
         await gate.refuse(visit, trace, RecordsPruned())
     counts = {"records": len(indexes)}
+    if span:
+        counts |= {"firstIndex": span.start, "lastIndex": span.stop - 1}
     await gate.record(visit, replace(trace, counts=counts, manifest=manifest, answer=content))
     return content
 
@@ -102,7 +105,7 @@ async def read_entries(gate: Gate, visit: Visit, index: int, width: int, now: da
     except LookupError:  # pruned meanwhile
         await gate.refuse(visit, trace, RecordsPruned())
     # Appending is idempotent: the second time in an hour it adds nothing.
-    hourly = replace(visit, event_id=_hourly_id(visit, now))
+    hourly = replace(visit, event_id=_hourly_id(gate, visit, now))
     await gate.record(hourly, trace)
     return answer
 
@@ -161,9 +164,12 @@ def _entries(session: Session, first: int, width: int) -> bytes:
     )
 
 
-def _hourly_id(visit: Visit, now: datetime) -> str:
-    """The one id of what a user reads with a token within a UTC hour."""
+def _hourly_id(gate: Gate, visit: Visit, now: datetime) -> str:
+    """The one id of what a user reads with a token within a UTC hour.
+
+    Under the key of the month: else the id would tell who the user is to whoever tries them all.
+    """
     hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     # Two issuers may use one jti, and the officials of an organisation may share one token.
     reader = (visit.organisation, visit.client, visit.credential, visit.user, visit.operation)
-    return event_id_of(repr(reader), hour)
+    return event_id_of(gate.log.keys.at(now).salt(f"{hour} {reader!r}"), hour)

@@ -4,20 +4,22 @@ The act is recorded before anything goes; cut off at any point, the next run goe
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
+import orjson
 from sqlmodel import Session
 
-from app import access_log, checkpoints, log_tree, roles
+from app import access_log, checkpoints, log_search, log_tree, roles
 from app.administration import Office
-from app.checkpoints import LogRewritten
+from app.log_keys import LogRewritten
+from app.moments import read_moment
+from app.month_keys import kept_since
 from app.record import Trace
 from app.tlog import tree
 from app.tlog.note import Checkpoint
 from app.tlog.tiles import WIDTH, Tile
 
 PART = 10 * WIDTH  # records in one transaction: a service that runs waits that long to write
-EPOCH = 1970 * 12  # no record is older
 
 
 class PruningRefused(Exception):
@@ -39,16 +41,6 @@ class Pruned:
         return len(self.months)
 
 
-def kept_since(now: datetime, months: int) -> datetime:
-    """The first moment of the oldest UTC month that is kept.
-
-    A month has ended when so many months went by after its last moment.
-    """
-    today = now.astimezone(UTC)
-    count = max(today.year * 12 + today.month - 1 - months, EPOCH)
-    return datetime(count // 12, count % 12 + 1, 1, tzinfo=UTC)
-
-
 def prune(
     office: Office,
     log_origin: str,
@@ -67,7 +59,7 @@ def prune(
         found, minimum = _found(session, office, since)
         if not (found.keys or found.records):
             return found
-        _check(session, log_origin, minimum, found.minimum)
+        _check(session, log_origin, minimum, found.minimum, since)
     if dry_run:
         return found
     with office.database.writing() as session:
@@ -90,7 +82,7 @@ def _found(session: Session, office: Office, since: datetime) -> tuple[Pruned, i
     return Pruned(tuple(office.keys.ended(since)), wanted, records, details), minimum
 
 
-def _check(session: Session, log_origin: str, minimum: int, wanted: int) -> None:
+def _check(session: Session, log_origin: str, minimum: int, wanted: int, since: datetime) -> None:
     """Nothing goes that is not what was signed, or by a role that could not finish."""
     if not roles.may_prune(session):
         raise PruningRefused("the role of PROTOCOLPOORT_DATABASE_URL may not: run it as the owner")
@@ -98,6 +90,9 @@ def _check(session: Session, log_origin: str, minimum: int, wanted: int) -> None
         known = checkpoints.verified(session, log_origin)
     except LogRewritten as how:
         raise PruningRefused(f"the log is not what was signed: {how}") from None
+    # Else the record of this run would cover up what somebody took away by hand.
+    if what := checkpoints.unannounced(session, minimum):
+        raise PruningRefused(what)
     if wanted <= minimum:
         return
     if known is None or known.size < wanted:
@@ -106,9 +101,11 @@ def _check(session: Session, log_origin: str, minimum: int, wanted: int) -> None
         )
     if not log_tree.are_stored(session, minimum, wanted):
         raise PruningRefused("hashes are missing that must stay when the records go")
-    for first in range(-(-minimum // WIDTH) * WIDTH, wanted, WIDTH):
+    for first in range(minimum, wanted, WIDTH):
         if not _is_signed(session, first, known):
             raise PruningRefused(f"a record from index {first} on is not what was signed")
+        if not _has_ended(session, first, since):
+            raise PruningRefused(f"a record from index {first} on is of a month that is kept")
 
 
 def _is_signed(session: Session, first: int, known: Checkpoint) -> bool:
@@ -128,6 +125,17 @@ def _is_signed(session: Session, first: int, known: Checkpoint) -> bool:
     )
 
 
+def _has_ended(session: Session, first: int, since: datetime) -> bool:
+    """Whether each record of a bundle says itself that it is old: a column may say anything."""
+    try:
+        return all(
+            read_moment(orjson.loads(record)["recordedAt"]) < since
+            for _, record in log_tree.records(session, first, first + WIDTH)
+        )
+    except (LookupError, TypeError, ValueError):
+        return False
+
+
 def _announce(
     session: Session, office: Office, found: Pruned, now: datetime, reason: str | None
 ) -> None:
@@ -144,7 +152,15 @@ def _announce(
         },
     )
     access_log.write_admin(
-        session, office.keys, office.origin, "logPrune", trace, now, office.actor
+        session,
+        office.keys,
+        office.origin,
+        "logPrune",
+        trace,
+        now,
+        office.actor,
+        # By this everybody who compares finds that the records went with a record.
+        log_search.pruning_reference(found.minimum),
     )
 
 

@@ -70,6 +70,7 @@ class Allowance:
     turn: Turn
     since: date  # from here on the turns count
     maximum: int
+    until: date = date.max  # the first day from which they count no longer
 
     @classmethod
     def of(cls, clause: Clause | None, operation: Operation, today: date) -> "Allowance | None":
@@ -79,7 +80,8 @@ class Allowance:
             return None
         half, _ = Quota(operation, quota.maximum, QuotaPeriod.HALF_YEAR).span(today)
         turn = Turn(clause.protocol, clause.purpose, clause.organisation, operation, half)
-        return cls(turn, quota.span(today)[0], quota.maximum)
+        since, until = quota.span(today)
+        return cls(turn, since, quota.maximum, until)
 
     @property
     def id(self) -> str:

@@ -13,7 +13,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "access_record": ("SELECT", "INSERT"),
     "access_detail": ("SELECT", "INSERT"),
     "log_tile": ("SELECT", "INSERT"),
-    "log_key": ("SELECT", "INSERT"),
+    "log_key": ("SELECT",),
     "log_era": ("SELECT", "INSERT"),
     "log_head": ("SELECT", "UPDATE (size, newest, edge)"),  # and never `minimum`
     "log_checkpoint": ("SELECT", "UPDATE (size, note, signed_at)"),

@@ -1,6 +1,5 @@
 """One visit to the gate: who came, when, through which door. Pure."""
 
-import hashlib
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -33,9 +32,9 @@ def new_event_id(now: datetime) -> str:
     return _uuid7(now, secrets.token_bytes(10))
 
 
-def event_id_of(name: str, moment: datetime) -> str:
-    """The one id of what has this name at this moment, in the form of the others."""
-    return _uuid7(moment, hashlib.sha256(name.encode()).digest()[:10])
+def event_id_of(secret: bytes, moment: datetime) -> str:
+    """The one id that follows from these, in the form of the others; `secret` has 10 or more."""
+    return _uuid7(moment, secret[:10])
 
 
 def _uuid7(moment: datetime, rest: bytes) -> str:

@@ -6,12 +6,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import naive_tree
+from service import list_key
 from sqlalchemy import text
 
 from app import access_log, log_tree
+from app.checkpoints import Notary
 from app.database import Database
 from app.record import Entry, columns_of
 from app.tlog.note import Checkpoint, Signer
@@ -25,6 +28,12 @@ WIDTH = 256
 GUARDED = ("access_record", "access_detail", "log_head", "log_tile", "log_checkpoint", "log_key")
 
 _numbers = count(1)
+
+
+def open_notary(store: Database, origin: str, key_file: Path, now: datetime) -> Notary:
+    """The signer of a log; one that has no key gets the one in the file, without a record."""
+    list_key(store, origin, key_file, now)
+    return Notary.open(store, origin, key_file)
 
 
 def moment_after(seconds: float) -> datetime:

@@ -84,7 +84,10 @@ class Nursery:
 
     def kill(self, process: int) -> None:
         """`kill -9`, and wait until the process is gone; it must not have ended by itself."""
-        os.killpg(process, signal.SIGKILL)
+        try:
+            os.killpg(process, signal.SIGKILL)
+        except ProcessLookupError:  # it is so young that it leads no group yet
+            os.kill(process, signal.SIGKILL)
         ended = self._order(f"wait {process}")
         assert ended == str(-signal.SIGKILL), f"the service ended by itself: {ended}"
 

@@ -16,12 +16,12 @@ from promises import broken
 
 from app import (
     administration,
-    checkpoints,
     database,
     demo,
     dossiers,
     fields,
     intake,
+    log_keys,
     main,
     protocols,
 )
@@ -184,7 +184,6 @@ def make_service(
     clock = Clock(now)
     settings = {"log_origin": LOG_ORIGIN, "log_key_file": folder / "log.key", **settings}
     chosen = Settings(mode=mode, database_url=url, month_keys=folder / "month-keys", **settings)
-    checkpoints.create_key(LOG_ORIGIN, folder / "log.key")
     file = Path(url.removeprefix("sqlite:///"))
     keys = folder / "month-keys"
     if template is None and protocol_folders == (PROTOCOLS,) and not keys.exists():
@@ -194,8 +193,17 @@ def make_service(
     else:
         template.put(file, keys)
     office = Office(Database(url), MonthKeys(keys), ORIGIN)
+    list_key(office.database, LOG_ORIGIN, folder / "log.key", now)
     issuer = DemoIssuer.load_or_create(main.DEMO_ISSUER_KEY, Mode.DEMO)
     return Service(main.create_app(chosen, clock), chosen, clock, issuer, office)
+
+
+def list_key(store: Database, origin: str, key_file: Path, now: datetime) -> None:
+    """Let the key in a file be the first of a log that has none; `adopt_key` also records it."""
+    log_keys.create_file(origin, key_file)
+    with store.writing() as session:
+        if not log_keys.listed(session):
+            log_keys.add(session, log_keys.read_file(key_file, origin).vkey, 0, "", now)
 
 
 def prepare(

@@ -101,6 +101,8 @@ class LogKey(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     vkey: str = Field(unique=True, max_length=400)
+    size: int = Field(sa_type=BigInteger)  # of the tree when it took over
+    endorsement: str  # of the key before it; empty for the first
     since: datetime = Field(sa_type=Moment)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import access_log
 from app.deps import Desk, refuse_unknown
-from app.errors import LogUnavailable
+from app.errors import DatabaseSilent
 from app.month_keys import ready_ahead
 from app.record import CLOCK_TOLERANCE
 
@@ -36,7 +36,7 @@ async def _status(desk: Desk) -> str:
     try:
         async with asyncio.timeout(PATIENCE):
             newest = await gate.database.read(access_log.newest_moment)
-    except (SQLAlchemyError, LogUnavailable, TimeoutError):
+    except (SQLAlchemyError, DatabaseSilent, TimeoutError):
         return "DOWN"
     behind = newest is not None and now < newest - CLOCK_TOLERANCE
     if behind or gate.log.rewritten or not gate.log.keys.has(now):

@@ -6,12 +6,13 @@ from typing import TypeVar
 from fastapi import APIRouter, Depends, Request, Response
 from sqlmodel import Session
 
-from app import checkpoints, log_tree, proving
+from app import checkpoints, log_keys, log_tree, proving
 from app.audit_view import AUDIT
 from app.deps import ANY_METHOD, Desk, attend
 from app.doors import Arrival, Door, NoBody
-from app.errors import InputInvalid, Issue, IssueType, PathUnknown
+from app.errors import InputInvalid, Issue, IssueType, LogUnavailable, PathUnknown
 from app.gate import Gate
+from app.log_keys import LogRewritten
 from app.tlog import tiles
 from app.tlog.tiles import Tile
 
@@ -59,7 +60,7 @@ async def get_checkpoint(request: Request) -> Response:
 @router.get("/vkey", dependencies=PUBLIC)
 async def get_vkey(request: Request) -> Response:
     """The public keys of the log, one a line, current first."""
-    keys = await _read(request, checkpoints.vkeys)
+    keys = await _read(request, log_keys.vkeys)
     return Response("".join(f"{key.text}\n" for key in keys), media_type=TEXT, headers=ANEW)
 
 
@@ -98,4 +99,7 @@ def _covered(session: Session, tile: Tile) -> bytes | None:
 
 async def _read(request: Request, work: Callable[..., T], *arguments: object) -> T:
     desk: Desk = request.app.state.desk
-    return await desk.gate.database.read(work, *arguments)
+    try:
+        return await desk.gate.database.read(work, *arguments)
+    except LogRewritten:
+        raise LogUnavailable from None

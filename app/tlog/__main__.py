@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.tlog import bundle
+from app.tlog import verifier
 from app.tlog.note import MAX_NOTE, NoteInvalid, Vkey
 
 INTACT = 0
@@ -25,12 +25,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     verify.add_argument("--older", type=_note, metavar="FILE", help="checkpoint van vroeger")
     verify.add_argument("--manifest", metavar="sha256:...", help="bekende hash van het manifest")
+    verify.add_argument(
+        "--record", type=Path, metavar="FILE", help="BUNDLE is een .tlog-proof van dit record"
+    )
     given = parser.parse_args(arguments)
 
-    verdict = bundle.verify(given.bundle, given.vkey, given.older, given.manifest)
+    if given.record:
+        if not given.vkey:
+            parser.error("een bewijs vraagt een bekende sleutel: --vkey")
+        told, holds = verifier.prove(given.bundle, given.record, given.vkey)
+        (sys.stdout if holds else sys.stderr).write(f"{told}\n")
+        return INTACT if holds else NOT_INTACT
+
+    verdict = verifier.verify(given.bundle, given.vkey, given.older, given.manifest)
 
     output = sys.stdout if verdict.intact else sys.stderr
-    output.write("".join(f"{line}\n" for line in bundle.told(verdict)))
+    output.write("".join(f"{line}\n" for line in verifier.told(verdict)))
     return INTACT if verdict.intact else NOT_INTACT
 
 

@@ -1,16 +1,26 @@
 """The text form of one inclusion proof: C2SP tlog-proof."""
 
 import base64
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.tlog.note import MAX_NOTE, MAX_SIZE, decode_base64
-from app.tlog.tree import HASH_BYTES
+from app.tlog.note import (
+    MAX_NOTE,
+    MAX_SIZE,
+    Checkpoint,
+    NoteInvalid,
+    Vkey,
+    decode_base64,
+    open_checkpoint,
+)
+from app.tlog.tree import HASH_BYTES, leaf_hash, verify_inclusion
 
 HEADER = "c2sp.org/tlog-proof@v1"
 MAX_HASHES = 64
 MAX_EXTRA = 64 * 1024  # characters, as base64
+BESIDE = {"index", "href", "explanation"}  # what getToegang adds to a record
 MAX_PROOF = MAX_NOTE + MAX_EXTRA + 4096  # characters; the hashes take less than the last
 
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
@@ -59,6 +69,37 @@ def parse_proof(text: str) -> Proof:
     if any(len(each) != HASH_BYTES for each in hashes):
         raise ProofInvalid("a hash has 32 bytes")
     return Proof(int(match[1]), hashes, checkpoint, extra)
+
+
+def verify_proof(text: str, record: bytes, vkeys: Sequence[Vkey]) -> tuple[int, Checkpoint]:
+    """The index at which the record stands, and the checkpoint that says so.
+
+    `record` are its canonical bytes, or the answer of getToegang that shows it. Raises ProofInvalid
+    when it does not stand there, and for a checkpoint that none of these keys signed.
+    """
+    proof = parse_proof(text)
+    try:
+        checkpoint = open_checkpoint(proof.checkpoint, vkeys, vkeys[0].name)
+    except NoteInvalid as invalid:
+        raise ProofInvalid(f"the checkpoint does not hold: {invalid}") from None
+    leaf = leaf_hash(_record_in(record))
+    if not verify_inclusion(leaf, proof.index, checkpoint.size, proof.hashes, checkpoint.root):
+        raise ProofInvalid("the record is not the one at this index of the log")
+    return proof.index, checkpoint
+
+
+def _record_in(data: bytes) -> bytes:
+    """The bytes of a record; an answer of getToegang says where it stands, and more, beside it."""
+    try:
+        shown = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    if not isinstance(shown, dict) or not BESIDE & shown.keys():
+        return data.removesuffix(b"\n")
+    record = {name: value for name, value in shown.items() if name not in BESIDE}
+    # Strings, integers, lists and objects with ASCII names: these are the bytes of RFC 8785.
+    plain = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return plain.encode("utf-8", errors="replace")
 
 
 def _decoded(text: str) -> bytes:

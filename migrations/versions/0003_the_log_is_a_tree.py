@@ -39,6 +39,8 @@ def upgrade() -> None:
         "log_key",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("vkey", sa.String(400), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("endorsement", sa.String(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_key")),
         sa.UniqueConstraint("vkey", name=op.f("uq_log_key_vkey")),
@@ -151,6 +153,10 @@ def guards(dialect: str) -> Iterator[str]:
     for table in ("log_tile", "log_key", "log_era", "log_checkpoint"):
         yield from _guard(dialect, table, "delete", "1 = 0")
     yield from _guard(dialect, "log_checkpoint", "update", "NEW.size >= OLD.size")
+    yield from _guard(dialect, "quota_use", "update", "NEW.used >= OLD.used")
+    # The newest key has the highest number: none can be slipped in below it.
+    newest = "NEW.id > coalesce((SELECT max(id) FROM log_key), 0)"
+    yield from _guard(dialect, "log_key", "insert", newest)
     if dialect == "sqlite":
         # REPLACE deletes what is in its way and fires no DELETE trigger.
         yield from _guard(
@@ -159,12 +165,6 @@ def guards(dialect: str) -> Iterator[str]:
             "insert",
             "NOT EXISTS (SELECT 1 FROM log_tile"
             " WHERE level = NEW.level AND tile_index = NEW.tile_index)",
-        )
-        yield from _guard(
-            dialect,
-            "log_key",
-            "insert",
-            "NOT EXISTS (SELECT 1 FROM log_key WHERE id = NEW.id OR vkey = NEW.vkey)",
         )
         yield from _guard(dialect, "log_checkpoint", "insert", "1 = 0")
 
@@ -177,7 +177,7 @@ def _guard(dialect: str, table: str, verb: str, allowed: str) -> Iterator[str]:
             f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
         )
         return
-    returned = "NEW" if verb == "update" else "OLD"
+    returned = "OLD" if verb == "delete" else "NEW"
     yield (
         f"CREATE FUNCTION {name}_guard() RETURNS trigger LANGUAGE plpgsql AS $$ "
         f"BEGIN IF TG_OP <> 'TRUNCATE' THEN IF coalesce({allowed}, false) THEN "
@@ -202,11 +202,16 @@ def downgrade() -> None:
     """
     if op.get_bind().execute(sa.text("SELECT minimum FROM log_head")).scalar_one():
         raise ValueError("the log was pruned: its tiles cannot be made again")
+    postgres = op.get_bind().dialect.name == "postgresql"
     for table in ("log_tile", "log_key", "log_era", "log_checkpoint"):
         op.drop_table(table)
-        if op.get_bind().dialect.name == "postgresql":
+        if postgres:
             for verb in ("update", "delete"):
                 op.execute(f"DROP FUNCTION {table}_no_{verb}_guard()")
+    op.execute(f"DROP TRIGGER quota_use_no_update{' ON quota_use' if postgres else ''}")
+    if postgres:
+        op.execute("DROP FUNCTION quota_use_no_update_guard()")
+        op.execute("DROP FUNCTION log_key_no_insert_guard()")
     for column in ("user_token", "reference"):
         op.drop_index(
             op.f(f"ix_access_record_{column}_access_record_log_index"),

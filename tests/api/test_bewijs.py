@@ -26,7 +26,7 @@ from service import (
 from app import proving
 from app.demo_persons import MEMBER_NOK, RESIDENT_WITH_CERTIFICATE
 from app.tlog import note, tree
-from app.tlog.proof import parse_proof
+from app.tlog.proof import ProofInvalid, parse_proof, verify_proof
 
 NO_RECORD = "00000000-0000-0000-0000-000000000000"
 
@@ -64,6 +64,22 @@ async def test_a_proof_leads_from_the_record_to_the_checkpoint(service_on_each: 
 
     assert json.loads(record)["eventId"] == asked
     assert index == [json.loads(each)["eventId"] for each in stored(service)].index(asked)
+
+
+async def test_the_answer_that_shows_a_record_and_its_proof_are_all_that_is_needed(
+    service: Service,
+) -> None:
+    """What an auditor has in hand: two answers, and a key from elsewhere."""
+    asked = (await service.advice(FUND, MEMBER_NOK, referte="é")).json()["id"]
+    service.sign()
+    shown = (await service.ask(AUDITOR, f"/toegangen/{asked}", scopes=(AUDIT,))).content
+    proof = (await prove(service, asked)).text
+
+    index, signed = verify_proof(proof, shown, await vkeys(service))
+
+    assert index == json.loads(shown)["index"] < signed.size
+    with pytest.raises(ProofInvalid):
+        verify_proof(proof, shown.replace(b'"allowed"', b'"denied"'), await vkeys(service))
 
 
 async def test_every_place_in_the_tree_has_its_proof(shared: Service) -> None:

@@ -30,8 +30,8 @@ from test_toegangen import FILTERS, some_history
 
 from app import proving
 from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE
-from app.tlog import bundle
-from app.tlog.bundle import Verdict
+from app.tlog import bundle, verifier
+from app.tlog.verifier import Verdict
 
 NO_RECORD = "00000000-0000-0000-0000-000000000000"
 WHY = "jaarcontrole 2026"
@@ -57,10 +57,14 @@ async def verified(service: Service, response: httpx.Response, folder: Path) -> 
     record = service.records()[-1]
     file = folder / "export.zip"
     file.write_bytes(response.content)
-    verdict = bundle.verify(file, await vkeys(service), manifest=record["manifestDigest"])
+    verdict = verifier.verify(file, await vkeys(service), manifest=record["manifestDigest"])
     assert verdict.intact, verdict.what
     assert not verdict.key_is_from_bundle
-    assert record["counts"] == {"records": verdict.count}
+    ends = {"firstIndex": verdict.first, "lastIndex": verdict.last}
+    assert record["counts"] == {
+        "records": verdict.count,
+        **(ends if verdict.kind == bundle.RANGE else {}),
+    }
     return verdict
 
 

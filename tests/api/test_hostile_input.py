@@ -572,3 +572,30 @@ async def test_many_at_once_are_each_answered_and_recorded_once(witness: Witness
 
     assert sorted(each.status_code for each in responses) == [200] * 20 + [400] * 20
     assert len(witness.service.records()) == 40
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "member"),
+    [
+        ("X-Correlation-ID", "00000000-0000-0000-0000-0{}", "correlationId"),
+        ("X-Correlation-ID", "{}-000000000", "correlationId"),
+        ("traceparent", "00-000000000000000000000{}-00f067aa0ba902b7-01", "traceId"),
+    ],
+)
+async def test_an_id_that_is_a_national_number_is_another_one_in_the_log(
+    service: Service, header: str, value: str, member: str
+) -> None:
+    number = RESIDENT_WITH_CERTIFICATE.digits
+    text = value.format(number)
+    if text.startswith(number):  # in the groups of a GUID
+        zeroes = f"{number}{'0' * 21}"
+        text = "-".join(
+            zeroes[start:end] for start, end in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+        )
+
+    question = {"insz": number, "doeleinde": "lokaalIntegratiebeleid", "referte": "ref-1"}
+    response = await service.ask(CITY, "/dossiers/query", question, headers={header: text})
+
+    [record] = service.records()
+    assert response.status_code == 200
+    assert number not in record[member].replace("-", "")

@@ -39,7 +39,7 @@ from service import (
     execute,
 )
 
-from app import checkpoints, database, main
+from app import database, log_keys, main
 from app.demo_persons import RESIDENT_WITH_CERTIFICATE
 from app.deps import Desk
 from app.settings import Mode, Settings
@@ -79,7 +79,7 @@ async def test_the_keys_stand_one_a_line(log: Service) -> None:
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     assert response.headers["cache-control"] == "no-cache"
-    signer = checkpoints.read_key(log.settings.log_key_file or Path(), LOG_ORIGIN)
+    signer = log_keys.read_file(log.settings.log_key_file or Path(), LOG_ORIGIN)
     assert response.text == f"{signer.vkey.text}\n"
 
 
@@ -218,24 +218,25 @@ async def on_an_empty_log(url: str, folder: Path) -> AsyncIterator[httpx.AsyncCl
     app.state.desk.gate.database.dispose()
 
 
-async def test_an_empty_log_has_a_checkpoint_of_size_0_from_the_start(
+async def test_a_new_log_has_a_checkpoint_over_the_record_of_its_key_from_the_start(
     database_url: str, own_folder: Path
 ) -> None:
     async with on_an_empty_log(database_url, own_folder) as client:
         signed = await client.get("/log/checkpoint")
         keys = [note.Vkey.parse((await client.get("/log/vkey")).text.strip())]
         tile = await client.get("/log/tile/0/000.p/1")
+        beyond = await client.get("/log/tile/0/000.p/2")
 
     opened = note.open_checkpoint(signed.text, keys, LOG_ORIGIN)
-    assert (opened.size, opened.root) == (0, hashlib.sha256(b"").digest())
-    assert is_problem(tile, 404, "resourceNotFound")
+    assert (opened.size, opened.root) == (1, tile.content)
+    assert is_problem(beyond, 404, "resourceNotFound")
 
 
 async def test_before_its_first_checkpoint_a_log_publishes_none(
     own_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process may hold the row in which it is written."""
-    monkeypatch.setattr(Desk, "sign", lambda _desk: None)
+    monkeypatch.setattr(Desk, "sign", lambda _desk, **_options: None)
 
     async with on_an_empty_log(f"sqlite:///{own_folder}/empty.db", own_folder) as client:
         none = await client.get("/log/checkpoint")
@@ -554,7 +555,7 @@ async def test_a_watcher_sees_a_log_that_was_rewritten(service: Service) -> None
     kept = (await public(service, "checkpoint")).text
     leaves = [*stored(service)[:150], b"{}", *stored(service)[151:], b"{}"]
     packed = b"".join(hashlib.sha256(b"\x00" + leaf).digest() for leaf in leaves)
-    signer = checkpoints.read_key(service.settings.log_key_file or Path(), LOG_ORIGIN)
+    signer = log_keys.read_file(service.settings.log_key_file or Path(), LOG_ORIGIN)
     root = naive_tree.root(leaves)
     forged = signer.sign(note.Checkpoint(LOG_ORIGIN, len(leaves), root).text)
     rewritten = {

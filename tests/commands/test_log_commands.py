@@ -2,34 +2,48 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import alembic.command
 import pytest
 import uvicorn
-from evidence import disarm, entry, execute, forge, leaves, rows, shrink, sign_over, write
-from programs import Ended, Within, free_port
+from evidence import (
+    disarm,
+    entry,
+    execute,
+    forge,
+    leaves,
+    open_notary,
+    rows,
+    shrink,
+    sign_over,
+    write,
+)
+from programs import Ended, Within, environment, free_port, lines_until
 from service import CITY, LOG_ORIGIN, ROOT, Service, make_production
 from sqlalchemy import Engine, event
 
-from app import checkpoints, log_tree, main
-from app.checkpoints import Notary, create_key
-from app.database import Database
+from app import administration, checkpoints, database, log_keys, log_tree, main
+from app.database import Database, alembic_config
 from app.demo_persons import RESIDENT_WITH_CERTIFICATE
 from app.deps import read_clock
+from app.log_keys import create_file
 from app.main import SERVER
 from app.moments import rfc3339
 from app.month_keys import MonthKeys
 from app.settings import SettingInvalid
-from app.tlog import bundle, tree
+from app.tlog import bundle, tree, verifier
 from app.tlog.note import Checkpoint, Signer, open_checkpoint
 
 ORIGIN = "protocolpoort.demo/log"
@@ -46,8 +60,8 @@ def prepared(migrated_file: bytes, tmp_path_factory: pytest.TempPathFactory) -> 
     MonthKeys(folder / "var" / "month-keys").create(now, months=2)
     store = Database(f"sqlite:///{folder}/var/protocolpoort.db")
     write(store, [entry(recordedAt=rfc3339(now)) for _ in range(SIZE)])
-    create_key(ORIGIN, folder / KEY)
-    Notary.open(store, ORIGIN, folder / KEY, now).turn(now)
+    create_file(ORIGIN, folder / KEY)
+    open_notary(store, ORIGIN, folder / KEY, now).turn(now)
     store.dispose()
     return folder
 
@@ -83,62 +97,139 @@ def store(command: Within, own_folder: Path) -> Iterator[Database]:  # in its fo
 
 def signer() -> Signer:
     """The key that signs the log of this folder."""
-    return checkpoints.read_key(KEY, ORIGIN)
+    return log_keys.read_file(KEY, ORIGIN)
 
 
 def admin_records(store: Database) -> list[dict[str, Any]]:
     """What the acts of an administrator left behind, oldest first."""
-    found = [json.loads(each) for each in leaves(store)]
-    return [each for each in found if each["type"] == "admin"]
+    return [each for each in records(store) if each["type"] == "admin"]
+
+
+def exports_of(store: Database) -> list[dict[str, Any]]:
+    """What exports left behind, oldest first."""
+    return [each for each in records(store) if each.get("operation") == "logExport"]
+
+
+def records(store: Database) -> list[dict[str, Any]]:
+    """Every record, oldest first."""
+    return [json.loads(each) for each in leaves(store)]
 
 
 # Keys
 
 
-def test_a_key_is_made_once(fresh: Within) -> None:
+HAS_KEY = (
+    "nothing was changed: this log has a key: `protocolpoort log rotate-key` gives it another\n"
+)
+
+
+def test_a_key_is_made_and_listed_once(fresh: Within) -> None:
     made = fresh("log", "create-key")
     before = KEY.read_bytes()
     again = fresh("log", "create-key")
+    elsewhere = fresh("log", "create-key", LOG_KEY_FILE="var/other.key")
 
-    assert made == Ended(
-        0, "", "made var/log.key: keep it and a copy of it apart from the database\n"
-    )
-    assert again == Ended(0, "", "var/log.key is there already: nothing was changed\n")
+    vkey = signer().vkey.text
+    said = "var/log.key signs this log: keep it and a copy of it apart from the database\n"
+    assert made == Ended(0, f"{vkey}\n", said)
+    assert again == elsewhere == Ended(3, "", HAS_KEY)
     assert (KEY.read_bytes(), KEY.stat().st_mode & 0o777) == (before, 0o600)
-    assert "PRIVATE" not in made.out + made.err
+    assert not Path("var/other.key").exists()
+    assert fresh("log", "vkey") == Ended(0, f"{vkey}\n", "")
+    store = Database("sqlite:///var/protocolpoort.db")
+    [act] = admin_records(store)
+    store.dispose()
+    assert (act["operation"], act["reasonReference"]) == ("logKeyCreate", vkey)
 
 
-def test_a_key_is_made_for_the_origin_of_the_settings(fresh: Within) -> None:
-    ended = fresh(
-        "log",
-        "create-key",
-        MODE="production",
-        LOG_ORIGIN="gate.example/log",
-        LOG_KEY_FILE="a/b.key",
-    )
+def test_a_log_that_signs_gets_no_other_first_key(command: Within, store: Database) -> None:
+    before = rows(store, "SELECT vkey FROM log_key")
 
-    assert ended.code == 0
-    assert checkpoints.read_key(Path("a/b.key"), "gate.example/log").vkey.key_id
+    ended = command("log", "create-key")
+
+    assert ended == Ended(3, "", HAS_KEY)
+    assert (rows(store, "SELECT vkey FROM log_key"), admin_records(store)) == (before, [])
+
+
+def test_a_key_that_signed_another_log_is_not_given_to_a_new_one(
+    command: Within, store: Database
+) -> None:
+    Path("var/protocolpoort.db").rename("var/lost.db")
+
+    ended = command("log", "create-key")
+
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.startswith("nothing was changed: var/log.key has signed a log already, and ")
+    with Database("sqlite:///var/protocolpoort.db").reading() as session:
+        assert log_keys.listed(session) == ()
+
+
+PRODUCTION = {
+    "MODE": "production",
+    "DATABASE_URL": "sqlite:///production.db",
+    "MONTH_KEYS": "keys",
+    "LOG_ORIGIN": "gate.example/log",
+    "LOG_KEY_FILE": "a/b.key",
+}
+
+
+@pytest.fixture
+def production(fresh: Within) -> Within:
+    """Commands in production mode, on a log without a key."""
+    assert [
+        fresh(*arguments, **PRODUCTION).code
+        for arguments in (("db", "upgrade"), ("keys", "create", "--months", "2"))
+    ] == [0, 0]
+    return fresh
+
+
+def test_a_key_is_made_for_the_origin_of_the_settings(production: Within) -> None:
+    ended = production("log", "create-key", **PRODUCTION)
+
+    vkey = log_keys.read_file(Path("a/b.key"), "gate.example/log").vkey
+    assert (ended.code, ended.out) == (0, f"{vkey.text}\n")
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [("log", "create-key")],
-    ids=" ".join,
-)
-@pytest.mark.parametrize(
-    "settings",
-    [{}, {"LOG_ORIGIN": "gate.example/log"}, {"LOG_KEY_FILE": "log.key"}],
+    ("missing", "said"),
+    [
+        (["LOG_ORIGIN", "LOG_KEY_FILE"], "LOG_ORIGIN must name the address of the log"),
+        (["LOG_KEY_FILE"], "LOG_KEY_FILE must name the file of the signing key"),
+        (["LOG_ORIGIN"], "LOG_ORIGIN must name the address of the log"),
+    ],
     ids=["neither", "no file", "no origin"],
 )
 def test_production_has_no_key_and_no_origin_of_itself(
-    fresh: Within, own_folder: Path, arguments: tuple[str, ...], settings: dict[str, str]
+    production: Within, own_folder: Path, missing: list[str], said: str
 ) -> None:
-    ended = fresh(*arguments, MODE="production", **settings)
+    ended = production(
+        *("log", "create-key"),
+        **{name: value for name, value in PRODUCTION.items() if name not in missing},
+    )
 
-    said = "PROTOCOLPOORT_LOG_ORIGIN and PROTOCOLPOORT_LOG_KEY_FILE must be set\n"
-    assert ended == Ended(3, "", said)
+    assert ended == Ended(3, "", f"PROTOCOLPOORT_{said}\n")
+    made = {path.name for path in own_folder.iterdir()}
+    assert {name for name in made if not name.startswith("production.db")} == {"keys"}
+
+
+def test_a_key_is_not_made_without_an_up_to_date_database(fresh: Within, own_folder: Path) -> None:
+    ended = fresh("log", "create-key", **PRODUCTION)
+
+    assert ended == Ended(3, "", "the database is not up to date: run `protocolpoort db upgrade`\n")
     assert list(own_folder.iterdir()) == []
+
+
+def test_an_export_in_production_lists_no_key_by_itself(production: Within) -> None:
+    create_file("gate.example/log", Path("a/b.key"))
+    store = Database(PRODUCTION["DATABASE_URL"])
+    write(store, [entry(recordedAt=rfc3339(read_clock()))])
+
+    ended = production("log", "export", "a.zip", **PRODUCTION)
+
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.startswith("this log has no key. ")
+    assert rows(store, "SELECT vkey FROM log_key") == []
+    store.dispose()
 
 
 @pytest.mark.parametrize(
@@ -161,7 +252,7 @@ async def test_production_does_not_make_its_key(own_folder: Path) -> None:
     service = make_production(own_folder)
     lost = own_folder / "lost.key"
 
-    with pytest.raises(main.NotReady, match=r"lost\.key: run `protocolpoort log create-key`"):
+    with pytest.raises(main.NotReady, match=r"lost\.key: restore it; a new log has `log cr"):
         main.create_app(replace(service.settings, log_key_file=lost), service.clock)
 
     assert not lost.exists()
@@ -237,6 +328,7 @@ def test_an_export_is_verified_with_the_key_of_the_log(command: Within, store: D
         "Het bereik is volledig: tussen de eerste en de laatste ontbreekt niets.",
         "Checkpoint: een boom van 300 records.",
         f"Ondertekend met {vkey}",
+        "Wat het manifest over zichzelf zegt (about) is niet nagekeken.",
         "Niet vergeleken met een ouder checkpoint.",
     ]
     assert (
@@ -246,10 +338,16 @@ def test_an_export_is_verified_with_the_key_of_the_log(command: Within, store: D
         0,
         True,
     )
-    [act] = admin_records(store)
-    assert (act["operation"], act["manifestDigest"]) == ("logExport", exported.out.strip())
-    assert act["counts"] == {"firstIndex": 0, "lastIndex": 299, "records": 300}
-    assert act["reasonReference"] == "controle 7"
+    begun, done = exports_of(store)
+    for act in (begun, done):
+        assert act["type"] == "logRead"
+        assert act["counts"] == {"firstIndex": 0, "lastIndex": 299, "records": 300}
+        assert act["reasonReference"] == "controle 7"
+    assert {"manifestDigest", "parentId"} & begun.keys() == set()
+    assert (done["manifestDigest"], done["parentId"]) == (exported.out.strip(), begun["eventId"])
+    with zipfile.ZipFile("a.zip") as archive:
+        about = json.loads(archive.read("manifest.json"))["about"]
+    assert about == {"eventId": begun["eventId"], "reason": "controle 7"}
 
 
 @pytest.mark.parametrize(
@@ -267,7 +365,7 @@ def test_an_export_of_a_range(
 ) -> None:
     exported = command("log", "export", "a.zip", *options)
 
-    verdict = bundle.verify(Path("a.zip"), [signer().vkey])
+    verdict = verifier.verify(Path("a.zip"), [signer().vkey])
     count = last - first + 1
     assert exported.err == f"a.zip: {count} records, {first} to {last}\n"
     assert (verdict.intact, verdict.count) == (True, count)
@@ -290,10 +388,12 @@ def test_a_range_that_the_log_does_not_have_is_wrong_usage(
     ended = command("log", "export", "a.zip", *options)
 
     assert (ended.code, ended.out, Path("a.zip").exists()) == (2, "", False)
-    assert admin_records(store) == []
+    assert exports_of(store) == []
 
 
 def test_what_is_pruned_is_no_part_of_an_export(command: Within, store: Database) -> None:
+    said = {"operation": "logPrune", "reference": "logPrune 256", "counts": {"minimum": 256}}
+    write(store, [entry(type="admin", recordedAt=rfc3339(read_clock()), **said)])
     disarm(store)
     execute(store, "UPDATE log_head SET minimum = 256")
     execute(store, "DELETE FROM access_record WHERE log_index < 256")
@@ -302,8 +402,22 @@ def test_what_is_pruned_is_no_part_of_an_export(command: Within, store: Database
     exported = command("log", "export", "a.zip")
 
     assert (refused.code, refused.out) == (2, "")
-    assert exported.err == "a.zip: 44 records, 256 to 299\n"
+    assert exported.err == "a.zip: 45 records, 256 to 300\n"
     assert command("log", "verify", "a.zip").code == 0
+
+
+def test_what_went_without_a_record_is_not_exported(command: Within, store: Database) -> None:
+    disarm(store)
+    execute(store, "UPDATE log_head SET minimum = 256")
+    execute(store, "DELETE FROM access_record WHERE log_index < 256")
+
+    ended = command("log", "export", "a.zip")
+
+    assert (ended.code, ended.out, Path("a.zip").exists()) == (1, "", False)
+    assert ended.err == (
+        "THE LOG IS NOT WHAT WAS SIGNED: the records below 256 are gone, and no record says that "
+        "they were pruned\n"
+    )
 
 
 def test_an_empty_log_has_nothing_to_export(fresh: Within) -> None:
@@ -320,7 +434,7 @@ def test_an_export_of_what_is_not_signed_yet_is_signed_first(
     ended = command("log", "export", "a.zip")
 
     assert (ended.code, ended.err) == (0, "a.zip: 305 records, 0 to 304\n")
-    assert bundle.verify(Path("a.zip"), [signer().vkey]).intact
+    assert verifier.verify(Path("a.zip"), [signer().vkey]).intact
 
 
 def test_a_file_that_is_there_is_not_written_over(command: Within, store: Database) -> None:
@@ -329,14 +443,22 @@ def test_a_file_that_is_there_is_not_written_over(command: Within, store: Databa
     ended = command("log", "export", "a.zip")
 
     assert (ended.code, Path("a.zip").read_text()) == (2, "mine")
-    assert admin_records(store) == []
+    assert exports_of(store) == []
 
 
-def test_the_record_of_an_export_is_there_before_its_file(command: Within) -> None:
-    seen: list[tuple[bool, bool]] = []
+def drafts() -> list[Path]:
+    """Exports that are not whole."""
+    return sorted(Path().glob(".a.zip.*"))
+
+
+def test_the_records_of_an_export_are_there_before_its_data_and_before_its_file(
+    command: Within, store: Database
+) -> None:
+    seen: list[tuple[int, list[int], bool]] = []
 
     def look(_connection: object) -> None:
-        seen.append((Path("a.zip").exists(), Path(".a.zip.part").exists()))
+        own = [draft.stat().st_mode & 0o777 for draft in drafts()]
+        seen.append((len(exports_of(store)), own, Path("a.zip").exists()))
 
     event.listen(Engine, "commit", look)
     try:
@@ -344,7 +466,67 @@ def test_the_record_of_an_export_is_there_before_its_file(command: Within) -> No
     finally:
         event.remove(Engine, "commit", look)
 
-    assert (ended.code, seen[-1]) == (0, (False, True))
+    # What is committed is seen after it: with none there is no draft, with one no file.
+    assert ended.code == 0
+    assert seen[-2:] == [(0, [], False), (1, [0o600], False)]
+    assert (len(exports_of(store)), drafts()) == (2, [])
+    assert Path("a.zip").stat().st_mode & 0o777 == 0o600
+
+
+def test_nobody_puts_a_file_where_an_export_is_written(command: Within, own_folder: Path) -> None:
+    (own_folder / "victim").write_text("mine")
+    for name in (".a.zip.part", "a.zip.part"):
+        (own_folder / name).symlink_to("victim")
+
+    ended = command("log", "export", "a.zip")
+
+    assert (ended.code, (own_folder / "victim").read_text()) == (0, "mine")
+
+
+# As the command is run, but it waits once it has written something.
+PAUSED = """
+import sys, time
+from app import cli, exports
+
+def write_range(session, made, *rest):
+    made.write(b"half")
+    made.flush()
+    print("in the middle", flush=True)
+    time.sleep(60)
+
+exports.write_range = write_range
+sys.argv[0] = "protocolpoort"
+cli.run()
+"""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=str)
+def test_an_export_that_is_stopped_leaves_its_first_record(
+    command: Within, store: Database, own_folder: Path, stop: signal.Signals
+) -> None:
+    assert command("log", "vkey").code == 0
+    with subprocess.Popen(
+        [sys.executable, "-c", PAUSED, "log", "export", "a.zip", "--reason", "controle 7"],
+        cwd=own_folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as program:
+        guard = threading.Timer(60, program.kill)
+        guard.start()
+        said = lines_until(program.stdout, "in the middle")
+        during = [(draft.read_bytes(), draft.stat().st_mode & 0o777) for draft in drafts()]
+        program.send_signal(stop)
+        code = program.wait(timeout=30)
+        guard.cancel()
+
+    assert (said, during) == (["in the middle\n"], [(b"half", 0o600)])
+    [begun] = exports_of(store)
+    assert (begun["type"], begun["reasonReference"]) == ("logRead", "controle 7")
+    assert begun["counts"] == {"firstIndex": 0, "lastIndex": 299, "records": 300}
+    assert (code == 0, Path("a.zip").exists()) == (False, False)
+    assert len(drafts()) == (stop == signal.SIGKILL)  # nothing can be done after that one
 
 
 def future(store: Database) -> None:
@@ -366,21 +548,22 @@ def shrunk(store: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "code", "said"),
+    ("spoil", "code", "said", "count"),
     [
-        (future, 3, "nothing was changed: the clock of this machine"),
-        (gap, 1, "nothing was exported, run `protocolpoort log check`: records from 0 on"),
-        (spoiled_tile, 1, "nothing was exported, run `protocolpoort log check`: "),
-        (shrunk, 1, "THE LOG IS NOT WHAT WAS SIGNED: 300 records were signed, 100 are there"),
+        (future, 3, "nothing was changed: the clock of this machine", 0),
+        (gap, 1, "nothing was exported, run `protocolpoort log check`: records from 0 on", 1),
+        (spoiled_tile, 1, "nothing was exported, run `protocolpoort log check`: ", 1),
+        (shrunk, 1, "THE LOG IS NOT WHAT WAS SIGNED: 300 records were signed, 100 are there", 0),
     ],
 )
-def test_an_export_that_fails_leaves_no_file_and_no_record(
+def test_an_export_that_fails_leaves_no_file_and_no_record_that_it_was_made(
     command: Within,
     store: Database,
     own_folder: Path,
     spoil: Callable[[Database], None],
     code: int,
     said: str,
+    count: int,
 ) -> None:
     spoil(store)
 
@@ -389,7 +572,9 @@ def test_an_export_that_fails_leaves_no_file_and_no_record(
     assert (ended.code, ended.out) == (code, "")
     assert ended.err.startswith(said)
     assert sorted(path.name for path in own_folder.iterdir()) == ["var"]
-    assert admin_records(store) == []
+    acts = exports_of(store)
+    assert len(acts) == count  # it began to read, or not
+    assert not any("manifestDigest" in act for act in acts)
 
 
 def test_an_export_without_a_current_key_says_what_is_missing(
@@ -594,8 +779,7 @@ def test_an_outsider_verifies_without_settings_and_without_a_database(
 def test_a_whole_log_has_no_fault(command: Within) -> None:
     ended = command("log", "check")
 
-    said = "300 records, 0 to 299: 0 faults; 0 records are not signed yet\n"
-    assert ended == Ended(0, "", said)
+    assert ended == Ended(0, "", "300 records, 0 to 299: 0 faults\n")
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -614,15 +798,20 @@ def test_faults_are_named_on_standard_output(
     ]
     given = [row["fault"] for row in json.loads(ended.out)] if as_json else ended.out.splitlines()
     assert (ended.code, given) == (1, faults)
-    assert ended.err == "300 records, 0 to 299: 2 faults; 0 records are not signed yet\n"
+    assert ended.err == "300 records, 0 to 299: 2 faults\n"
 
 
-def test_what_is_not_signed_yet_is_counted(command: Within, store: Database) -> None:
+def test_what_is_not_signed_yet_is_checked_too(command: Within, store: Database) -> None:
     write(store, [entry(recordedAt=rfc3339(read_clock())) for _ in range(5)])
+    whole = command("log", "check")
+    disarm(store)
+    execute(store, "UPDATE access_record SET organisation = 'x' WHERE log_index = 303")
 
     ended = command("log", "check")
 
-    assert (ended.code, "; 5 records are not signed yet" in ended.err) == (0, True)
+    assert whole == Ended(0, "", "305 records, 0 to 304: 0 faults\n")
+    assert ended.code == 1
+    assert ended.out == "303: the column organisation does not say what the record says\n"
 
 
 def test_a_log_that_nobody_signed_is_not_called_good(command: Within, store: Database) -> None:
@@ -632,12 +821,40 @@ def test_a_log_that_nobody_signed_is_not_called_good(command: Within, store: Dat
 
     ended = command("log", "check")
 
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (1, "there is no checkpoint: nothing vouches for this log\n")
     assert ended.err.splitlines() == [
-        "there is no checkpoint yet: nothing vouches for this log",
         "there is no var/log.key.checkpoint: the log was not held against a checkpoint of before",
-        "300 records, 0 to 299: 0 faults; 300 records are not signed yet",
+        "300 records, 0 to 299: 1 faults",
     ]
+
+
+def test_an_older_checkpoint_takes_nothing_of_the_state_file_away(
+    command: Within, store: Database
+) -> None:
+    forge(store, [each.replace(b"nis:71016", b"nis:71017") for each in leaves(store)])
+    sign_over(store, signer(), origin=ORIGIN)
+    Path("harmless").write_bytes(older_of(100))  # of the forged tree
+
+    ended = command("log", "check", "--older", "harmless")
+
+    fault = "299: up to here the tree is not that of the older checkpoint\n"
+    assert (ended.code, ended.out) == (1, fault)
+
+
+def test_a_forged_key_is_a_fault_and_is_not_printed(command: Within, store: Database) -> None:
+    forged = Signer(ORIGIN, bytes(32))
+    with store.writing() as session:
+        log_keys.add(session, forged.vkey, SIZE, forged.sign("x\n"), read_clock())
+
+    checked, listed = command("log", "check"), command("log", "vkey")
+    refused = [command("log", verb) for verb in ("rotate-key", "create-key")]
+
+    said = "a public key is listed that the one before it did not sign for: "
+    assert (checked.code, checked.out.startswith(said)) == (1, True)
+    assert (listed.code, listed.out) == (3, "")
+    assert said in listed.err
+    assert [(ended.code, ended.out) for ended in refused] == [(3, "")] * 2
+    assert len(rows(store, "SELECT vkey FROM log_key")) == 2
 
 
 def test_a_log_built_anew_is_held_against_the_state_file(command: Within, store: Database) -> None:
@@ -691,7 +908,7 @@ def watch(
 ) -> Iterator[Callable[..., Ended]]:
     """`log watch --once` of a service that runs."""
     command, key = Within(monkeypatch, capfd), Path("log.key")
-    vkey = checkpoints.read_key(key, LOG_ORIGIN).vkey.text
+    vkey = log_keys.read_file(key, LOG_ORIGIN).vkey.text
     with served(service) as url:
 
         def look(**options: str) -> Ended:
@@ -699,6 +916,7 @@ def watch(
             return command(
                 *("log", "watch", given["url"], "--once"),
                 *("--vkey", given["vkey"], "--state", given["state"]),
+                *(("--vkey", given["old"]) if "old" in given else ()),
             )
 
         yield look
@@ -731,12 +949,12 @@ async def test_a_log_is_followed_as_it_grows(service: Service, watch: Callable[.
     service.sign()
     again = watch()
 
-    assert first == same == Ended(0, f"{one.size}\t{one.root.hex()}\n", "")
-    assert grown == Ended(0, f"{two.size}\t{two.root.hex()}\n", "")
+    assert first == same == Ended(0, f"{one.size}\t{b64encode(one.root).decode()}\n", "")
+    assert grown == Ended(0, f"{two.size}\t{b64encode(two.root).decode()}\n", "")
     assert again.code == 0
     seen = open_checkpoint(
         Path("seen").read_text(),
-        [checkpoints.read_key(Path("log.key"), LOG_ORIGIN).vkey],
+        [log_keys.read_file(Path("log.key"), LOG_ORIGIN).vkey],
         LOG_ORIGIN,
     )
     assert seen == newest(service)
@@ -767,7 +985,7 @@ async def test_a_log_that_was_rewritten_is_reported_and_both_sides_are_kept(
     before = Path("seen").read_bytes()
 
     rewrite(service.office.database)
-    sign_over(service.office.database, checkpoints.read_key(Path("log.key"), LOG_ORIGIN))
+    sign_over(service.office.database, log_keys.read_file(Path("log.key"), LOG_ORIGIN))
     ended, again = watch(), watch()
 
     assert (ended.code, ended.out) == (again.code, again.out) == (1, "")
@@ -785,9 +1003,33 @@ async def test_what_another_key_signed_is_not_believed(
 
     ended = watch(vkey=Signer(LOG_ORIGIN, bytes(32)).vkey.text)
 
-    said = "THE LOG IS NOT WHAT IT WAS: no known key signed the note\n"
-    assert ended == Ended(1, "", said)
-    assert not Path("seen").exists()
+    assert (ended.code, ended.out, Path("seen").exists()) == (1, "", False)
+    assert ended.err.startswith(
+        "no key that you know signed the log, or what was kept of it: no known key signed the note."
+        " After a rotation name both keys with --vkey; http://127.0.0.1:"
+    )
+
+
+async def test_a_rotation_is_followed_by_who_names_both_keys(
+    service: Service, watch: Callable[..., Ended]
+) -> None:
+    service.sign()
+    assert watch().code == 0
+    before = Path("seen").read_bytes()
+    new = administration.rotate_key(
+        service.office, LOG_ORIGIN, Path("log.key"), service.clock.now
+    ).text
+    service.sign()
+
+    unknown = watch()
+    kept = Path("seen").read_bytes()
+    old = (await service.client.get("/log/vkey")).text.splitlines()[1]
+    followed = watch(vkey=new, old=old)
+    alone = watch(vkey=new)
+
+    assert (unknown.code, unknown.out, kept) == (1, "", before)
+    assert unknown.err.startswith("no key that you know signed the log")
+    assert (followed.code, followed.err) == (alone.code, alone.err) == (0, "")
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\xff"])
@@ -808,8 +1050,22 @@ async def test_a_log_that_cannot_be_reached_is_not_called_good(
 ) -> None:
     ended = watch(url=url)
 
-    assert (ended.code, ended.out, Path("seen").exists()) == (1, "", False)
+    assert (ended.code, ended.out, Path("seen").exists()) == (3, "", False)
     assert ended.err.startswith(f"{url} does not answer as a log does: ")
+
+
+def test_a_log_that_is_away_is_waited_for(fresh: Within, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([None, None])
+    vkey = Signer(LOG_ORIGIN, bytes(32)).vkey.text
+
+    def pause(_seconds: float) -> None:
+        if next(looks, "enough"):
+            sys.exit(7)
+
+    monkeypatch.setattr("app.log_commands.time.sleep", pause)
+    ended = fresh("log", "watch", "http://127.0.0.1:1/log", "--vkey", vkey, "--state", "seen")
+
+    assert (ended.code, ended.err.count("does not answer as a log does")) == (7, 3)
 
 
 async def test_another_page_is_no_log(service: Service, watch: Callable[..., Ended]) -> None:
@@ -818,7 +1074,7 @@ async def test_another_page_is_no_log(service: Service, watch: Callable[..., End
     with served(service) as url:
         ended = watch(url=url.removesuffix("/log") + "/nothing")
 
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (3, "")
     assert "404 for " in ended.err
 
 
@@ -826,7 +1082,7 @@ async def test_following_goes_on_until_the_log_is_rewritten(
     service: Service, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     await grow(service)
-    signer_of = checkpoints.read_key(Path("log.key"), LOG_ORIGIN)
+    signer_of = log_keys.read_file(Path("log.key"), LOG_ORIGIN)
     looks: list[float] = []
 
     def pause(seconds: float) -> None:
@@ -845,6 +1101,36 @@ async def test_following_goes_on_until_the_log_is_rewritten(
     assert (ended.code, looks) == (1, [5])
     assert ended.out.count("\n") == 1
     assert "the tree shrank from " in ended.err
+
+
+# Pruning, and a migration that refuses
+
+
+@pytest.mark.parametrize(("options", "said"), [((), "gone"), (("--dry-run",), "would go")])
+def test_what_was_pruned_is_printed(command: Within, options: tuple[str, ...], said: str) -> None:
+    ended = command("log", "prune", *options)
+
+    assert ended == Ended(
+        0,
+        f"{said}: the keys of no month, 0 records, 0 explanations; records are kept from index 0 "
+        "on\n",
+        "",
+    )
+
+
+def test_a_migration_that_refuses_is_one_line(fresh: Within, own_folder: Path) -> None:
+    url = f"sqlite:///{own_folder}/old.db"
+    database.upgrade(url)
+    alembic.command.downgrade(alembic_config(url), "0002")
+    old = Database(url)
+    execute(old, "UPDATE log_head SET size = 7")
+
+    ended = fresh("db", "upgrade", DATABASE_URL=url)
+
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert ended.err.startswith("nothing was changed: ")
+    assert rows(old, "SELECT version_num FROM alembic_version") == [("0002",)]
+    old.dispose()
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """The signer: it vouches for a log that grows, and nothing leaves a log that was rewritten."""
 
+import asyncio
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from evidence import (
@@ -15,36 +17,41 @@ from evidence import (
     Naive,
     append,
     disarm,
+    entry,
     execute,
     forge,
     kept_aside,
     leaves,
     moment_after,
+    open_notary,
     rows,
     shrink,
     sign_over,
+    write,
 )
 from service import CITY, ORIGIN, Service, make_service
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session
 
-from app import administration, checkpoints, main
+from app import administration, checkpoints, log_check, log_keys, main
 from app.administration import Office
-from app.checkpoints import KeyUnfit, LogRewritten, Notary, Published, create_key, next_key
+from app.checkpoints import Notary, Published
 from app.database import Database
 from app.demo_persons import RESIDENT_WITH_CERTIFICATE
 from app.errors import ClockBehind
-from app.month_keys import MonthKeys
+from app.log_keys import KeyUnfit, Listed, LogRewritten, create_file, next_file
+from app.models.access import LogKey
+from app.month_keys import MonthKeyMissing, MonthKeys
 from app.settings import Mode, Settings
-from app.tlog.note import Checkpoint, Signer, open_checkpoint
+from app.tlog.note import Checkpoint, NoteInvalid, Signer, Vkey, open_checkpoint
 
 
 @pytest.fixture
 def key_file(tmp_path: Path) -> Path:
     """The signing key in a folder of its own."""
     file = tmp_path / "signer" / "log.key"
-    create_key(LOG, file)
+    create_file(LOG, file)
     return file
 
 
@@ -58,7 +65,7 @@ def office(store: Database, tmp_path: Path) -> Office:
 
 def opened(store: Database, key_file: Path) -> Notary:
     """The signer of a process that starts now."""
-    return Notary.open(store, LOG, key_file, NOW)
+    return open_notary(store, LOG, key_file, NOW)
 
 
 def signed(store: Database) -> Published:
@@ -80,7 +87,7 @@ def state_of(key_file: Path) -> Path:
 
 def vkey_of(key_file: Path) -> str:
     """The public half of the key in a file."""
-    return checkpoints.read_key(key_file, LOG).vkey.text
+    return log_keys.read_file(key_file, LOG).vkey.text
 
 
 def vkeys(store: Database) -> list[str]:
@@ -91,57 +98,159 @@ def vkeys(store: Database) -> list[str]:
 # The key of a log
 
 
-def test_the_first_key_becomes_that_of_the_log_and_stays_it(
-    store: Database, key_file: Path
-) -> None:
-    opened(store, key_file)
-    opened(store, key_file)
+def adopted(office: Office, key_file: Path) -> str:
+    """The public key after `log create-key`."""
+    return administration.adopt_key(office, LOG, key_file, NOW).text
 
-    assert vkeys(store) == [vkey_of(key_file)]
-    assert signed(store) == Published("", 0, None, signed(store).vkeys)
-    assert key_file.stat().st_mode & 0o777 == 0o600
-    assert not state_of(key_file).exists()
+
+def in_mode(mode: Mode, key_file: Path) -> Settings:
+    """The settings of a service with this key."""
+    return Settings(mode, log_origin=LOG, log_key_file=key_file)
+
+
+NO_KEY = (
+    "this log has no key. A new one gets it with `protocolpoort log create-key`; one that had a "
+    "key has lost it: restore the database"
+)
+
+
+def test_a_start_refuses_a_log_without_a_key(
+    store: Database, key_file: Path, office: Office
+) -> None:
+    append(store, 3)
+
+    with pytest.raises(main.NotReady) as refused:
+        main.notary(in_mode(Mode.PRODUCTION, key_file), office, NOW)
+    with pytest.raises(KeyUnfit, match="this log has no key"):
+        Notary.open(store, LOG, key_file)
+
+    assert str(refused.value) == NO_KEY
+    assert (vkeys(store), len(leaves(store)), signed(store).note) == ([], 3, "")
+
+
+def test_the_first_key_is_listed_with_a_record_and_stays_that_of_the_log(
+    store: Database, office: Office, tmp_path: Path
+) -> None:
+    append(store, 3)
+    file = tmp_path / "new" / "log.key"
+
+    vkey = adopted(office, file)
+    with pytest.raises(KeyUnfit, match="this log has a key: `protocolpoort log rotate-key`"):
+        adopted(office, file)
+    Notary.open(store, LOG, file)
+
+    assert vkeys(store) == [vkey] == [vkey_of(file)]
+    assert rows(store, "SELECT id, size, endorsement FROM log_key") == [(1, 3, "")]
+    assert (signed(store).note, signed(store).size, signed(store).signed_at) == ("", 0, None)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not state_of(file).exists()
+    [act] = acts(store, "logKeyCreate")
+    assert f'"reasonReference":"{vkey}"' in act
+    assert '"type":"admin"' in act
+    assert len(leaves(store)) == 4
+
+
+def test_a_key_that_is_there_is_the_one_that_is_adopted(
+    store: Database, key_file: Path, office: Office
+) -> None:
+    before = key_file.read_bytes()
+
+    adopted(office, key_file)
+
+    assert (vkeys(store), key_file.read_bytes()) == ([vkey_of(key_file)], before)
+
+
+def test_a_demo_gives_a_new_log_its_key_with_a_record(
+    store: Database, office: Office, tmp_path: Path
+) -> None:
+    settings = in_mode(Mode.DEMO, tmp_path / "log.key")
+
+    for _ in range(2):
+        main.notary(settings, office, NOW).turn(NOW)
+
+    assert vkeys(store) == [vkey_of(tmp_path / "log.key")]
+    assert (len(acts(store, "logKeyCreate")), checkpoint(store).size) == (1, 1)
+
+
+def test_a_key_that_the_log_does_not_record_is_not_listed_either(
+    store: Database, key_file: Path, office: Office
+) -> None:
+    without = replace(office, keys=MonthKeys(key_file.with_name("no-keys")))
+
+    with pytest.raises(MonthKeyMissing):
+        adopted(without, key_file)
+
+    assert (vkeys(store), leaves(store)) == ([], [])
 
 
 def test_a_key_that_is_there_is_not_made_anew(key_file: Path) -> None:
     before = key_file.read_bytes()
 
-    assert not create_key(LOG, key_file)
+    assert not create_file(LOG, key_file)
     assert key_file.read_bytes() == before
 
 
 def test_the_key_of_another_log_is_refused(store: Database, key_file: Path, tmp_path: Path) -> None:
     opened(store, key_file)
-    create_key(LOG, other := tmp_path / "other.key")
+    create_file(LOG, other := tmp_path / "other.key")
 
     with pytest.raises(KeyUnfit, match="is not the one that signs this log"):
         opened(store, other)
     assert vkeys(store) == [vkey_of(key_file)]
 
 
-def test_a_key_that_signed_another_log_is_refused_by_a_new_one(
-    store: Database, key_file: Path
-) -> None:
-    opened(store, key_file).turn(NOW)
+def lose(store: Database) -> None:
+    """Let the log forget its keys and what was signed."""
     disarm(store)
     execute(store, "DELETE FROM log_key")
     execute(store, "UPDATE log_checkpoint SET size = 0, note = '', signed_at = NULL")
-    settings = Settings(Mode.PRODUCTION, log_origin=LOG, log_key_file=key_file)
+
+
+def test_a_key_that_signed_another_log_is_not_given_to_a_new_one(
+    store: Database, key_file: Path, office: Office
+) -> None:
+    opened(store, key_file).turn(NOW)
+    lose(store)
+    said = (
+        f"{key_file} has signed a log already, and this database does not know it: restore the "
+        "right database; or, for a new log, move the key and its .checkpoint away"
+    )
+
+    with pytest.raises(KeyUnfit) as refused:
+        adopted(office, key_file)
+    with pytest.raises(main.NotReady) as by_the_demo:
+        main.notary(in_mode(Mode.DEMO, key_file), office, NOW)
+    with pytest.raises(main.NotReady) as by_the_service:
+        main.notary(in_mode(Mode.PRODUCTION, key_file), office, NOW)
+
+    assert str(refused.value) == str(by_the_demo.value) == said
+    assert str(by_the_service.value) == NO_KEY
+    assert (vkeys(store), leaves(store)) == ([], [])
+
+
+def test_a_process_without_a_state_file_does_not_take_a_forged_log_up(
+    store: Database, key_file: Path, office: Office
+) -> None:
+    append(store, 300)
+    opened(store, key_file).turn(NOW)
+    elsewhere = key_file.parent.with_name("elsewhere") / "log.key"
+    elsewhere.parent.mkdir()
+    shutil.copy(key_file, elsewhere)
+    forge(store, [each.replace(b"nis:71016", b"nis:12025") for each in leaves(store)])
+    lose(store)
 
     with pytest.raises(main.NotReady) as refused:
-        main.notary(settings, store, NOW)
+        main.notary(in_mode(Mode.PRODUCTION, elsewhere), office, NOW)
 
-    assert str(refused.value) == (
-        f"{key_file} has signed another log: a new database needs a new key. Move the key and its "
-        ".checkpoint away and run `protocolpoort log create-key`"
-    )
-    assert vkeys(store) == []
+    assert str(refused.value) == NO_KEY
+    assert (vkeys(store), signed(store).note) == ([], "")
+    assert not state_of(elsewhere).exists()
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "there is no {file}: run `protocolpoort log create-key`"),
+        (None, "there is no {file}: restore it; a new log has `log create-key`"),
         (b"", "{file} cannot be read as a signing key"),
         (b"PRIVATE+KEY+x", "{file} cannot be read as a signing key"),
         (b"\xff\xfe", "{file} cannot be read as a signing key"),
@@ -154,18 +263,26 @@ def test_a_key_that_signed_another_log_is_refused_by_a_new_one(
     ids=["missing", "empty", "no key", "no text", "another origin", "cut off"],
 )
 def test_a_key_that_cannot_sign_is_refused_without_showing_it(
-    store: Database, tmp_path: Path, content: bytes | None, said: str
+    store: Database, office: Office, tmp_path: Path, content: bytes | None, said: str
 ) -> None:
     file = tmp_path / "the.key"
     if content is not None:
         file.write_bytes(content)
-    settings = Settings(Mode.PRODUCTION, log_origin=LOG, log_key_file=file)
 
     with pytest.raises(main.NotReady) as refused:
-        main.notary(settings, store, NOW)
+        main.notary(in_mode(Mode.PRODUCTION, file), office, NOW)
 
     assert str(refused.value) == said.format(file=file)
-    assert vkeys(store) == []
+    assert (vkeys(store), leaves(store)) == ([], [])
+    if content is not None:
+        for refuse in (
+            lambda: adopted(office, file),
+            lambda: main.notary(in_mode(Mode.DEMO, file), office, NOW),
+        ):
+            with pytest.raises((KeyUnfit, main.NotReady)) as refused_too:
+                refuse()
+            assert str(refused_too.value) == said.format(file=file)
+        assert (vkeys(store), leaves(store), file.read_bytes()) == ([], [], content)
 
 
 OTHER = Signer(LOG, bytes(32))
@@ -194,7 +311,7 @@ def test_a_state_file_that_is_not_of_this_log_is_refused(
 
 def test_a_state_file_of_another_origin_is_refused(store: Database, key_file: Path) -> None:
     opened(store, key_file).turn(NOW)
-    signer = checkpoints.read_key(key_file, LOG)
+    signer = log_keys.read_file(key_file, LOG)
     note = signer.sign(Checkpoint("gate.example/log", 0, bytes(32)).text)
     state_of(key_file).write_text(note, encoding="utf-8")
 
@@ -298,7 +415,7 @@ def test_health_is_not_told_of_a_turn_that_is_under_way(store: Database, key_fil
 
     notary.turn(NOW)
 
-    assert (len(seen), set(seen)) == (2, {False})
+    assert set(seen) == {False}
 
 
 # Several processes
@@ -319,8 +436,8 @@ def test_one_signs_and_the_other_follows(store: Database, key_file: Path, tmp_pa
 
     assert (first.size, signed(store).size) == (300, 600)
     assert vkeys(store) == [vkey_of(key_file)]
-    assert state_of(key_file).read_text(encoding="utf-8") == first.note
-    assert state_of(other_file).read_text(encoding="utf-8") == signed(store).note
+    for file in (key_file, other_file):  # whoever signed it
+        assert state_of(file).read_text(encoding="utf-8") == signed(store).note
     assert not one.failed
     assert not other.failed
 
@@ -335,7 +452,7 @@ def test_each_process_remembers_what_the_other_signed(
     one.turn(NOW)
     other.turn(NOW)
 
-    signer = checkpoints.read_key(key_file, LOG)
+    signer = log_keys.read_file(key_file, LOG)
     shrink(store, 200)
     sign_over(store, signer)
     state_of(key_file).write_text(signed(store).note, encoding="utf-8")
@@ -343,6 +460,47 @@ def test_each_process_remembers_what_the_other_signed(
     opened(store, key_file).turn(moment_after(1))  # it was made to forget
     with pytest.raises(LogRewritten, match="300 records were signed, 200 are there"):
         other.turn(moment_after(1))
+
+
+def follower_of(store: Database, key_file: Path) -> tuple[Notary, Path]:
+    """A process on another machine, and where its key is."""
+    file = key_file.parent.with_name("elsewhere") / "log.key"
+    shutil.copytree(key_file.parent, file.parent)
+    return opened(store, file), file
+
+
+@pytest.mark.parametrize("rewrite", [lambda store: None, lambda store: append(store, 300)])
+def test_a_process_that_only_followed_knows_a_rewriting_when_it_starts_again(
+    store: Database, key_file: Path, rewrite: Callable[[Database], None]
+) -> None:
+    one, (other, other_file) = opened(store, key_file), follower_of(store, key_file)
+    for turn in range(3):
+        append(store, 100)
+        one.turn(moment_after(turn))
+        other.turn(moment_after(turn + 0.1))
+        note = signed(store).note
+        assert state_of(other_file).read_text(encoding="utf-8") == note
+    shrink(store, 200)
+    rewrite(store)
+    sign_over(store, log_keys.read_file(key_file, LOG))
+
+    with pytest.raises(LogRewritten):
+        opened(store, other_file).turn(moment_after(10))
+    assert state_of(other_file).read_text(encoding="utf-8") == note
+
+
+def test_a_process_that_follows_a_busy_log_is_not_late(store: Database, key_file: Path) -> None:
+    one, (other, _) = opened(store, key_file), follower_of(store, key_file)
+    failed = []
+
+    for turn in range(63):
+        append(store, 1)
+        one.turn(moment_after(turn))
+        append(store, 1)  # it never finds the log without something to sign
+        other.turn(moment_after(turn + 0.5))
+        failed.append(other.failed)
+
+    assert (checkpoint(store).size, set(failed)) == (125, {False})
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
@@ -567,7 +725,7 @@ def everything_signed(store: Database, key_file: Path) -> list[object]:
 def test_a_process_that_saw_the_log_signs_no_other(
     store: Database, key_file: Path, notary: Notary, attack: Attack
 ) -> None:
-    attack(store, checkpoints.read_key(key_file, LOG))
+    attack(store, log_keys.read_file(key_file, LOG))
     before = everything_signed(store, key_file)
 
     for seconds in (2, 4):
@@ -584,7 +742,7 @@ def test_a_process_that_starts_later_knows_it_from_its_file(
     store: Database, key_file: Path, notary: Notary, attack: Attack
 ) -> None:
     assert not notary.failed
-    attack(store, checkpoints.read_key(key_file, LOG))
+    attack(store, log_keys.read_file(key_file, LOG))
     before = everything_signed(store, key_file)
 
     started = opened(store, key_file)
@@ -604,7 +762,7 @@ def test_a_process_that_knows_nothing_of_before_sees_what_does_not_fit(
     store: Database, key_file: Path, notary: Notary, attack: Attack
 ) -> None:
     assert not notary.failed
-    attack(store, checkpoints.read_key(key_file, LOG))
+    attack(store, log_keys.read_file(key_file, LOG))
     state_of(key_file).unlink()
 
     with pytest.raises(LogRewritten):
@@ -621,7 +779,7 @@ def test_without_its_public_key_a_log_is_not_opened(
     attack(store, OTHER)
 
     with pytest.raises(KeyUnfit):
-        opened(store, key_file)
+        Notary.open(store, LOG, key_file)
 
 
 def test_an_older_copy_of_the_database_is_not_taken_for_the_log(
@@ -693,6 +851,232 @@ def test_the_database_takes_nothing_of_what_was_signed_back(
         execute(store, statement)
 
 
+# The minimum index
+
+
+def announce(store: Database, minimum: int, **more: object) -> None:
+    """A record that says that everything below an index was pruned, or almost."""
+    said = {
+        "type": "admin",
+        "operation": "logPrune",
+        "reference": f"logPrune {minimum}",
+        "counts": {"minimum": minimum},
+    }
+    write(store, [entry(**{**said, **more})])
+
+
+def raise_minimum(store: Database, minimum: int) -> None:
+    disarm(store)
+    execute(store, "UPDATE log_head SET minimum = :minimum", minimum=minimum)
+
+
+@pytest.mark.parametrize(
+    ("minimum", "said", "why"),
+    [
+        (1, {}, "is no border of a bundle"),
+        (255, {}, "is no border of a bundle"),
+        (257, {}, "is no border of a bundle"),
+        (256, None, "no record says that they were pruned"),
+        (512, None, "no record says that they were pruned"),
+        (256, {"type": "access"}, "no record says that they were pruned"),
+        (256, {"operation": "logRead"}, "no record says that they were pruned"),
+        (256, {"counts": {"minimum": 512}}, "no record says that they were pruned"),
+        (256, {"reference": "logPrune 512"}, "no record says that they were pruned"),
+        (256, {"reference": "256"}, "no record says that they were pruned"),
+    ],
+)
+def test_a_minimum_without_its_record_is_a_rewriting(
+    store: Database,
+    key_file: Path,
+    notary: Notary,
+    minimum: int,
+    said: dict[str, Any] | None,
+    why: str,
+) -> None:
+    if said is not None:
+        announce(store, minimum, **said)
+    raise_minimum(store, minimum)
+
+    for each in (notary, opened(store, key_file)):
+        with pytest.raises(LogRewritten, match=why):
+            each.turn(moment_after(2))
+        with pytest.raises(LogRewritten, match=why):
+            each.turn(moment_after(4))
+    assert signed(store).size == 600
+
+
+@pytest.mark.parametrize("minimum", [256, 512])
+def test_a_minimum_with_its_record_is_taken(
+    store: Database, key_file: Path, notary: Notary, minimum: int
+) -> None:
+    announce(store, minimum)
+    raise_minimum(store, minimum)
+
+    for turn, each in enumerate((notary, opened(store, key_file)), 2):
+        append(store, 1)
+        each.turn(moment_after(turn))
+
+    assert checkpoint(store).size == 603
+
+
+# The keys of others
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a log that was given another one once."""
+
+    first: Signer
+    current: Signer
+
+
+@pytest.fixture
+def keys(key_file: Path, notary: Notary, office: Office) -> Keys:
+    """After a rotation at 600 records: the record of it is the 601st."""
+    first = log_keys.read_file(key_file, LOG)
+    rotated(office, key_file)
+    notary.turn(moment_after(2))
+    return Keys(first, log_keys.read_file(key_file, LOG))
+
+
+def endorsed(by: Signer, vkey: Vkey = OTHER.vkey, size: int = 601) -> str:
+    return by.sign(log_keys.endorsed_text(vkey, size))
+
+
+def list_row(store: Database, endorsement: str, number: int = 3, size: int = 601) -> None:
+    """List the key of an attacker."""
+    with store.writing() as session:
+        session.add(
+            LogKey(id=number, vkey=OTHER.vkey.text, size=size, endorsement=endorsement, since=NOW)
+        )
+
+
+@pytest.mark.parametrize(
+    "forge_endorsement",
+    [
+        lambda keys: "",
+        lambda keys: "x",
+        lambda keys: endorsed(OTHER),
+        lambda keys: endorsed(keys.first),
+        lambda keys: endorsed(keys.current, size=600),
+        lambda keys: endorsed(keys.current, size=602),
+        lambda keys: endorsed(keys.current, vkey=keys.first.vkey),
+        lambda keys: endorsed(keys.first, vkey=keys.current.vkey, size=600),
+        lambda keys: keys.current.sign(Checkpoint(LOG, 601, bytes(32)).text),
+        lambda keys: keys.current.sign(f"{OTHER.vkey.text}\n601\n"),
+    ],
+    ids=[
+        *("none", "no note", "by itself", "by an older key", "smaller", "larger", "another key"),
+        *("of the key before", "a checkpoint", "another text"),
+    ],
+)
+def test_a_key_that_the_one_before_did_not_sign_for_is_a_rewriting(
+    store: Database,
+    key_file: Path,
+    notary: Notary,
+    keys: Keys,
+    office: Office,
+    forge_endorsement: Callable[[Keys], str],
+) -> None:
+    list_row(store, forge_endorsement(keys))  # the database takes it, without a trigger gone
+    sign_over(store, OTHER)
+    before = everything_signed(store, key_file)
+    said = "a public key is listed that the one before it did not sign for"
+
+    for read in (log_keys.listed, log_keys.vkeys, checkpoints.published):
+        with store.reading() as session, pytest.raises(LogRewritten, match=said):
+            read(session)
+    with pytest.raises(LogRewritten, match=said):
+        notary.turn(moment_after(4))
+    with pytest.raises(KeyUnfit, match=said):
+        Notary.open(store, LOG, key_file)
+    with pytest.raises(LogRewritten, match=said):
+        rotated(office, key_file)
+
+    assert notary.failed
+    assert everything_signed(store, key_file) == before
+    with store.snapshot() as session:
+        [fault] = log_check.check(session, office.keys, LOG)
+    assert fault.startswith(said)
+
+
+def test_a_key_that_the_one_before_signed_for_is_listed(
+    store: Database, notary: Notary, keys: Keys
+) -> None:
+    list_row(store, endorsed(keys.current))
+
+    with store.reading() as session:
+        found = log_keys.listed(session)
+
+    assert not notary.failed
+    assert found == (
+        Listed(OTHER.vkey),
+        Listed(keys.current.vkey, 601),
+        Listed(keys.first.vkey, 600),
+    )
+
+
+@pytest.mark.parametrize("number", [-7, 0, 1, 2])
+def test_no_key_is_slipped_in_below_the_newest(
+    store: Database, notary: Notary, keys: Keys, number: int
+) -> None:
+    before = rows(store, "SELECT id, vkey FROM log_key ORDER BY id")
+
+    with pytest.raises(DBAPIError, match="append-only"):
+        list_row(store, endorsed(keys.current), number)
+
+    assert rows(store, "SELECT id, vkey FROM log_key ORDER BY id") == before
+    notary.turn(moment_after(4))
+
+
+@pytest.mark.parametrize("number", [-7, 0])
+def test_a_key_below_the_first_is_a_rewriting_too(
+    store: Database, key_file: Path, notary: Notary, keys: Keys, number: int
+) -> None:
+    disarm(store)
+    list_row(store, endorsed(keys.current), number)
+
+    with pytest.raises(LogRewritten, match="did not sign for"):
+        notary.turn(moment_after(4))
+    with pytest.raises(KeyUnfit, match="did not sign for"):
+        Notary.open(store, LOG, key_file)
+
+
+def test_a_key_that_was_replaced_signs_no_larger_tree(
+    store: Database, key_file: Path, notary: Notary, keys: Keys
+) -> None:
+    append(store, 9)
+    sign_over(store, keys.first)
+
+    for each in (notary, Notary.open(store, LOG, key_file)):
+        with pytest.raises(LogRewritten, match="had been replaced by then"):
+            each.turn(moment_after(4))
+    with store.reading() as session, pytest.raises(LogRewritten, match="had been replaced"):
+        checkpoints.verified(session, LOG)
+
+
+def test_what_a_key_signed_before_it_was_replaced_still_counts(
+    store: Database, notary: Notary, keys: Keys
+) -> None:
+    listed = signed(store).keys
+    notes = {size: keys.first.sign(Checkpoint(LOG, size, bytes(32)).text) for size in (600, 601)}
+
+    assert not notary.failed
+    assert log_keys.open_signed(notes[600], listed, LOG).size == 600
+    with pytest.raises(NoteInvalid, match="had been replaced by then"):
+        log_keys.open_signed(notes[601], listed, LOG)
+
+
+@pytest.mark.usefixtures("notary")
+def test_a_state_file_that_a_replaced_key_signed_is_refused(
+    store: Database, key_file: Path, keys: Keys
+) -> None:
+    state_of(key_file).write_text(keys.first.sign(Checkpoint(LOG, 601, bytes(32)).text))
+
+    with pytest.raises(KeyUnfit, match="is not a checkpoint of this log"):
+        opened(store, key_file)
+
+
 # The service
 
 
@@ -738,6 +1122,125 @@ async def test_nothing_leaves_a_log_that_was_rewritten_until_it_is_back(
     assert checkpoint_of(service).size == len(leaves(store))
 
 
+async def test_a_forged_key_is_never_given_and_nothing_leaves(service_on_each: Service) -> None:
+    service, store = service_on_each, service_on_each.office.database
+    service.sign()
+    vkey = await service.client.get("/log/vkey")
+
+    with kept_aside(store):
+        list_row(store, endorsed(OTHER), 2)
+        sign_over(store, OTHER)
+        at_once = [await service.client.get(f"/log/{path}") for path in ("vkey", "checkpoint")]
+        service.sign()
+        answer = await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
+        down = await health(service)
+    service.sign()
+
+    assert [response.status_code for response in at_once] == [503, 503]
+    assert not any(OTHER.vkey.text in response.text for response in at_once)
+    assert (answer.status_code, down) == (503, (503, "DOWN"))
+    assert (await service.client.get("/log/vkey")).text == vkey.text
+    assert await health(service) == (200, "UP")
+
+
+Hindrance = Callable[[Service], AbstractContextManager[None]]
+
+
+@contextmanager
+def row_held(service: Service) -> Iterator[None]:
+    """Another session of the database has the row of the checkpoint."""
+    other = Database(service.settings.database_url)
+    with other.writing() as session:
+        session.connection().exec_driver_sql("SELECT id FROM log_checkpoint FOR UPDATE")
+        yield
+    other.dispose()
+
+
+@contextmanager
+def row_refused(service: Service) -> Iterator[None]:
+    """The database takes no checkpoint."""
+    store = service.office.database
+    if store.engine.dialect.name == "sqlite":
+        execute(
+            store,
+            "CREATE TRIGGER full BEFORE UPDATE ON log_checkpoint "
+            "BEGIN SELECT RAISE(ABORT, 'full'); END",
+        )
+        yield
+        execute(store, "DROP TRIGGER full")
+        return
+    execute(store, "ALTER TABLE log_checkpoint ADD CONSTRAINT filled CHECK (id < 0) NOT VALID")
+    yield
+    execute(store, "ALTER TABLE log_checkpoint DROP CONSTRAINT filled")
+
+
+@contextmanager
+def other_key(service: Service) -> Iterator[None]:
+    """The key was replaced on another machine."""
+    own = service.settings.log_key_file
+    assert own is not None
+    shutil.copy(own, other := own.with_name("other.key"))
+    administration.rotate_key(service.office, LOG, other, service.clock.now)
+    yield
+    shutil.copy(other, own)
+
+
+@pytest.mark.parametrize(
+    ("service_on_each", "hinder", "at_first"),
+    [
+        ("postgresql", row_held, "UP"),
+        ("postgresql", row_refused, "DEGRADED"),
+        ("sqlite", row_refused, "DEGRADED"),
+        ("postgresql", other_key, "DEGRADED"),
+        ("sqlite", other_key, "DEGRADED"),
+    ],
+    indirect=["service_on_each"],
+)
+async def test_nothing_leaves_that_was_not_signed_for_a_minute(
+    service_on_each: Service, hinder: Hindrance, at_first: str
+) -> None:
+    service, seen = service_on_each, []
+    service.sign()
+
+    with hinder(service):
+        first = (await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)).status_code
+        for seconds in (0, 9, 0, 48, 0, 600):  # and one more: 1, 11, 12, 61, 62 and 663 later
+            service.clock.forward(seconds=seconds)
+            with suppress(KeyUnfit, SQLAlchemyError):
+                service.sign()
+            answer = await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
+            seen.append((answer.status_code, await health(service)))
+        unsigned = len(leaves(service.office.database)) - checkpoint_of(service).size
+    service.sign()
+    again = await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
+    service.sign()
+
+    degraded, stopped = (200, (200, "DEGRADED")), (503, (503, "DOWN"))
+    start = (200, (200, at_first))
+    assert first == again.status_code == 200
+    assert seen == [start, start, degraded, degraded, stopped, stopped]
+    assert unsigned >= 5
+    assert await health(service) == (200, "UP")
+    assert checkpoint_of(service).size == len(leaves(service.office.database))
+
+
+async def test_what_was_recorded_last_is_signed_at_a_graceful_stop(
+    service_on_each: Service,
+) -> None:
+    service, store = service_on_each, service_on_each.office.database
+
+    async with service.app.router.lifespan_context(service.app):
+        await asyncio.sleep(0.2)
+        await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
+        before = checkpoint_of(service).size
+        assert before < len(leaves(store))  # within a second: it waits
+
+    assert checkpoint_of(service).size == len(leaves(store)) > before
+    assert service.settings.log_key_file is not None
+    state = state_of(service.settings.log_key_file)
+    assert state.read_text(encoding="utf-8") == signed(store).note
+
+
 def checkpoint_of(service: Service) -> Checkpoint:
     told = signed(service.office.database)
     return open_checkpoint(told.note, told.vkeys, LOG)
@@ -758,8 +1261,12 @@ async def test_a_service_that_starts_on_a_rewritten_log_gives_nothing(service: S
 async def test_a_signature_that_cannot_be_kept_degrades_the_service_and_is_made_up_for(
     own_folder: Path,
 ) -> None:
+    made = make_service(f"sqlite:///{own_folder}/a.db", own_folder)
     key_file = own_folder / "signer" / "log.key"
-    service = make_service(f"sqlite:///{own_folder}/a.db", own_folder, log_key_file=key_file)
+    key_file.parent.mkdir()
+    for file in own_folder.glob("log.key*"):
+        file.rename(key_file.with_name(file.name))
+    service = replace(made, settings=replace(made.settings, log_key_file=key_file)).restart()
     service.clock.forward(seconds=1)
     key_file.parent.rename(own_folder / "away")  # as a disk that is full or gone
 
@@ -780,6 +1287,7 @@ async def test_a_signature_that_cannot_be_kept_degrades_the_service_and_is_made_
     note = signed(service.office.database).note
     assert state_of(key_file).read_text(encoding="utf-8") == note
     assert checkpoint_of(service).size == len(leaves(service.office.database))
+    await made.close()
     await service.close()
 
 
@@ -791,9 +1299,10 @@ def rotated(office: Office, key_file: Path) -> str:
     return administration.rotate_key(office, LOG, key_file, NOW, "gepland").text
 
 
-def acts(store: Database) -> list[str]:
-    """What the records of rotations say."""
-    return [each.decode() for each in leaves(store) if b'"operation":"logKeyRotate"' in each]
+def acts(store: Database, operation: str = "logKeyRotate") -> list[str]:
+    """What the records of rotations say, or of another act."""
+    said = f'"operation":"{operation}"'
+    return [each.decode() for each in leaves(store) if said in each.decode()]
 
 
 def test_a_new_key_signs_and_the_old_one_stays_listed(
@@ -812,7 +1321,7 @@ def test_a_new_key_signs_and_the_old_one_stays_listed(
     [act] = acts(store)
     assert f'"reasonReference":"{new}: gepland"' in act
     assert '"type":"admin"' in act
-    assert not next_key(key_file).exists()
+    assert not next_file(key_file).exists()
 
 
 def test_a_running_process_and_a_new_one_take_the_new_key_up(
@@ -854,7 +1363,7 @@ def cut_off(store: Database, key_file: Path, notary: Notary, office: Office) -> 
     assert not notary.failed
     old = key_file.read_bytes()
     new = rotated(office, key_file)
-    next_key(key_file).write_bytes(key_file.read_bytes())
+    next_file(key_file).write_bytes(key_file.read_bytes())
     key_file.write_bytes(old)
     assert vkeys(store)[0] == new != vkey_of(key_file)
     return new
@@ -865,7 +1374,7 @@ def test_a_rotation_that_was_cut_off_is_finished_by_a_running_process(
 ) -> None:
     notary.turn(moment_after(2))
 
-    assert (vkey_of(key_file), next_key(key_file).exists()) == (cut_off, False)
+    assert (vkey_of(key_file), next_file(key_file).exists()) == (cut_off, False)
     assert open_checkpoint(signed(store).note, signed(store).vkeys[:1], LOG).size == 601
 
 
@@ -874,7 +1383,7 @@ def test_a_rotation_that_was_cut_off_is_finished_by_a_new_process(
 ) -> None:
     opened(store, key_file).turn(moment_after(2))
 
-    assert (vkey_of(key_file), next_key(key_file).exists()) == (cut_off, False)
+    assert (vkey_of(key_file), next_file(key_file).exists()) == (cut_off, False)
     assert open_checkpoint(signed(store).note, signed(store).vkeys[:1], LOG).size == 601
 
 
@@ -904,9 +1413,9 @@ def test_a_running_process_may_put_the_new_key_in_place_first(
     store: Database, key_file: Path, notary: Notary, office: Office
 ) -> None:
     def take_up() -> None:
-        assert next_key(key_file).exists()
+        assert next_file(key_file).exists()
         notary.turn(moment_after(2))
-        assert not next_key(key_file).exists()
+        assert not next_file(key_file).exists()
 
     new = rotated(replace(office, database=Meanwhile(store, take_up)), key_file)
 
@@ -934,7 +1443,7 @@ def test_a_waiting_key_that_is_none_changes_nothing(
     store: Database, key_file: Path, office: Office, notary: Notary
 ) -> None:
     old = vkey_of(key_file)
-    next_key(key_file).write_text("x")
+    next_file(key_file).write_text("x")
 
     with pytest.raises(KeyUnfit, match="cannot be read as a signing key"):
         rotated(office, key_file)

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import CITY, GENK, NOW, ORIGIN, PROTOCOLS, prepare
+from evidence import disarm, entry, execute, open_notary
+from service import CITY, GENK, LOG_ORIGIN, NOW, ORIGIN, PROTOCOLS, prepare
 
-from app import administration, database, doctor, documents
+from app import access_log, administration, database, doctor, documents, log_keys
 from app.administration import Office
 from app.agreement import Document
 from app.database import Database
 from app.doctor import Level
 from app.month_keys import MonthKeys
 from app.protocols import Source
+from app.pruning import prune
 from app.settings import Mode, Settings
+from app.tlog.note import Signer
 
 UNSETTLED = "an end is not settled; production refuses"
 UNLISTED = "the demanded list of function profiles is missing; production refuses"
@@ -27,7 +30,9 @@ def office(tmp_path: Path) -> Office:
     """The register with all protocols of the project, loaded on the first of June 2026."""
     url = f"sqlite:///{tmp_path}/protocolpoort.db"
     prepare(url, tmp_path / "month-keys", persons=3)
-    return Office(Database(url), MonthKeys(tmp_path / "month-keys"), ORIGIN)
+    made = Office(Database(url), MonthKeys(tmp_path / "month-keys"), ORIGIN)
+    open_notary(made.database, LOG_ORIGIN, tmp_path / "log.key", NOW).turn(NOW)
+    return made
 
 
 def settings(office: Office, **changes: Any) -> Settings:
@@ -36,6 +41,8 @@ def settings(office: Office, **changes: Any) -> Settings:
         mode=Mode.DEMO,
         database_url=str(office.database.engine.url),
         month_keys=folder / "month-keys",
+        log_origin=LOG_ORIGIN,
+        log_key_file=folder / "log.key",
     )
     return replace(made, **changes)
 
@@ -186,6 +193,179 @@ def test_a_clock_behind_the_log_is_an_error(office: Office) -> None:
 )
 def test_month_keys_are_asked_for_in_time(office: Office, now: datetime, what: str | None) -> None:
     assert [one for one in found(office, now) if " key" in one] == ([what] if what else [])
+
+
+# The log
+
+
+NO_SETTINGS = "the address or the key of the log is not named: the service does not start"
+OTHER_KEY = "the key of PROTOCOLPOORT_LOG_KEY_FILE is not the one that signs this log"
+
+
+def without_an_address(office: Office, folder: Path) -> dict[str, Any]:
+    return {"log_origin": None}
+
+
+def without_a_key_file(office: Office, folder: Path) -> dict[str, Any]:
+    return {"log_key_file": None}
+
+
+def without_a_key(office: Office, folder: Path) -> dict[str, Any]:
+    disarm(office.database)
+    execute(office.database, "DELETE FROM log_key")
+    return {}
+
+
+def without_the_file(office: Office, folder: Path) -> dict[str, Any]:
+    (folder / "log.key").rename(folder / "elsewhere.key")
+    return {}
+
+
+def with_a_broken_file(office: Office, folder: Path) -> dict[str, Any]:
+    (folder / "log.key").write_bytes(b"\xff")
+    return {}
+
+
+def with_the_file_of_another_log(office: Office, folder: Path) -> dict[str, Any]:
+    (folder / "log.key").write_text(Signer.generate("gate.example/log").secret)
+    return {}
+
+
+def with_another_key(office: Office, folder: Path) -> dict[str, Any]:
+    (folder / "log.key").write_text(Signer.generate(LOG_ORIGIN).secret)
+    return {}
+
+
+def with_the_key_of_before(office: Office, folder: Path) -> dict[str, Any]:
+    held = (folder / "log.key").read_bytes()
+    administration.rotate_key(office, LOG_ORIGIN, folder / "log.key", NOW)
+    (folder / "log.key").write_bytes(held)
+    return {}
+
+
+def with_a_key_that_nobody_signed_for(office: Office, folder: Path) -> dict[str, Any]:
+    with office.database.writing() as session:
+        log_keys.add(session, Signer.generate(LOG_ORIGIN).vkey, 0, "", NOW)
+    return {}
+
+
+def with_a_checkpoint_of_another_key(office: Office, folder: Path) -> dict[str, Any]:
+    key = Signer.generate(LOG_ORIGIN)
+    disarm(office.database)
+    execute(office.database, "UPDATE log_key SET vkey = :vkey", vkey=key.vkey.text)
+    (folder / "log.key").write_text(key.secret)
+    return {}
+
+
+def with_a_log_that_was_cut_off(office: Office, folder: Path) -> dict[str, Any]:
+    disarm(office.database)
+    execute(office.database, "UPDATE log_head SET size = 2")
+    return {}
+
+
+def with_an_unknown_minimum(office: Office, folder: Path) -> dict[str, Any]:
+    disarm(office.database)
+    execute(office.database, "UPDATE log_head SET minimum = 256")
+    return {}
+
+
+def with_an_ended_month(office: Office, folder: Path) -> dict[str, Any]:
+    office.keys.create(datetime(2026, 3, 1, tzinfo=UTC), months=3)
+    return {"log_retention_months": 2}
+
+
+def with_a_month_that_is_half_destroyed(office: Office, folder: Path) -> dict[str, Any]:
+    (folder / "month-keys" / "2026-03.gone").write_bytes(bytes(64))
+    return {"log_retention_months": 2}
+
+
+@pytest.mark.parametrize(
+    ("broken", "what", "level"),
+    [
+        (without_an_address, NO_SETTINGS, Level.ERROR),
+        (without_a_key_file, NO_SETTINGS, Level.ERROR),
+        (without_a_key, "the log has no key", Level.ERROR),
+        (without_the_file, "there is no {folder}/log.key: restore it", Level.ERROR),
+        (with_a_broken_file, "{folder}/log.key cannot be read as a signing key", Level.ERROR),
+        (
+            with_the_file_of_another_log,
+            "the key in {folder}/log.key is not one of PROTOCOLPOORT_LOG_ORIGIN",
+            Level.ERROR,
+        ),
+        (with_another_key, OTHER_KEY, Level.ERROR),
+        (with_the_key_of_before, OTHER_KEY, Level.ERROR),
+        (
+            with_a_key_that_nobody_signed_for,
+            "the log does not hold: a public key is listed that",
+            Level.ERROR,
+        ),
+        (
+            with_a_checkpoint_of_another_key,
+            "the log does not hold: the checkpoint in the database does not hold",
+            Level.ERROR,
+        ),
+        (with_a_log_that_was_cut_off, "the log does not hold: ", Level.ERROR),
+        (
+            with_an_unknown_minimum,
+            "the log does not hold: the records below 256 are gone",
+            Level.ERROR,
+        ),
+        (
+            with_an_ended_month,
+            "the term of 2026-03 has ended, and its key is there",
+            Level.WARNING,
+        ),
+        (
+            with_a_month_that_is_half_destroyed,
+            "the term of 2026-03 has ended, and its key is there",
+            Level.WARNING,
+        ),
+    ],
+)
+def test_one_thing_that_is_wrong_with_the_log_is_told_once(
+    office: Office,
+    tmp_path: Path,
+    broken: Callable[[Office, Path], dict[str, Any]],
+    what: str,
+    level: Level,
+) -> None:
+    healthy = doctor.examine(settings(office), NOW)
+
+    told = doctor.examine(settings(office, **broken(office, tmp_path)), NOW)
+
+    [finding] = [one for one in told if one not in healthy]
+    assert len(told) == len(healthy) + 1
+    assert finding.what.startswith(what.format(folder=tmp_path))
+    assert finding.level is level
+
+
+@pytest.mark.parametrize(("term", "ended"), [(1, ["2026-04"]), (2, []), (120, [])])
+def test_a_month_is_to_be_pruned_once_its_term_has_ended(
+    office: Office, term: int, ended: list[str]
+) -> None:
+    office.keys.create(datetime(2026, 4, 1, tzinfo=UTC), months=2)
+
+    told = found(office, log_retention_months=term)
+
+    assert [what for what in told if "the term of" in what] == [
+        f"the term of {month} has ended, and its key is there" for month in ended
+    ]
+
+
+def test_a_log_that_was_rotated_and_pruned_is_healthy(office: Office, tmp_path: Path) -> None:
+    healthy = found(office)
+    notary = open_notary(office.database, LOG_ORIGIN, tmp_path / "log.key", NOW)
+
+    administration.rotate_key(office, LOG_ORIGIN, tmp_path / "log.key", NOW)
+    with office.database.writing() as session:
+        access_log.write(session, [entry() for _ in range(300)])
+    notary.turn(NOW + timedelta(seconds=2))
+    later = datetime(2026, 8, 1, tzinfo=UTC)
+    office.keys.create(NOW, months=4)
+    pruned = prune(office, LOG_ORIGIN, 1, later)
+
+    assert (pruned.minimum, pruned.months) == (256, ("2026-06",))
+    assert found(office, later, log_retention_months=1) == healthy
 
 
 def without_a_schema(office: Office, folder: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from evidence import (
     forge,
     leaves,
     moment_after,
+    open_notary,
     record,
     rows,
     shrink,
@@ -26,10 +27,11 @@ from evidence import (
     write,
 )
 from service import ORIGIN
+from sqlalchemy.exc import DBAPIError
 
-from app import access_log, checkpoints, log_check
-from app.checkpoints import Notary, create_key
+from app import access_log, checkpoints, log_check, log_keys
 from app.database import Database
+from app.log_keys import create_file
 from app.models.access import AccessRecord
 from app.month_keys import MonthKeys
 from app.policy import Operation
@@ -65,7 +67,7 @@ class Log:
     signer: Signer
     older: str
 
-    def check(self, older: str | None = None) -> list[str]:
+    def check(self, *older: str) -> list[str]:
         """What is wrong with it."""
         with self.store.snapshot() as session:
             return list(log_check.check(session, self.keys, LOG, older))
@@ -78,7 +80,7 @@ class Log:
 
 def opened(store: Database, folder: Path) -> Log:
     """The log in a database, with what stands in the folder beside it."""
-    signer = checkpoints.read_key(folder / "log.key", LOG)
+    signer = log_keys.read_file(folder / "log.key", LOG)
     return Log(store, MonthKeys(folder / "month-keys"), signer, (folder / "older").read_text())
 
 
@@ -86,8 +88,8 @@ def fill(store: Database, folder: Path) -> None:
     """Make the log, its keys, and the checkpoint that is kept elsewhere."""
     keys = MonthKeys(folder / "month-keys")
     keys.create(NOW, months=2)
-    create_key(LOG, folder / "log.key")
-    notary = Notary.open(store, LOG, folder / "log.key", NOW)
+    create_file(LOG, folder / "log.key")
+    notary = open_notary(store, LOG, folder / "log.key", NOW)
     visit = Visit("queryAdvies", "/adviezen/query", NOW, "", new_event_id(NOW), "", "")
     detail = {"code": "O20", "situatie": "vrijgesteld"}
     turn = Turn("proef-2026", "x", "nis:71016", Operation.QUERY_DOSSIER, date(2026, 1, 1))
@@ -141,25 +143,82 @@ def test_an_intact_log_has_no_fault(log_on_each: Log) -> None:
     assert log_on_each.check(log_on_each.older) == []
 
 
-def test_an_empty_log_has_no_fault(store: Database, tmp_path: Path) -> None:
+UNSIGNED = "there is no checkpoint: nothing vouches for this log"
+
+
+def test_an_empty_log_has_no_fault_once_it_is_signed(store: Database, tmp_path: Path) -> None:
+    create_file(LOG, tmp_path / "log.key")
+    notary = open_notary(store, LOG, tmp_path / "log.key", NOW)
+    before = faults_of(store, tmp_path)
+
+    notary.turn(NOW)
+
+    assert (before, faults_of(store, tmp_path)) == ([UNSIGNED], [])
+
+
+def faults_of(store: Database, folder: Path) -> list[str]:
+    """What is wrong with a log whose records have no explanation."""
     with store.snapshot() as session:
-        assert list(log_check.check(session, MonthKeys(tmp_path), LOG)) == []
+        return list(log_check.check(session, MonthKeys(folder), LOG))
+
+
+def test_a_log_whose_checkpoint_was_taken_away_is_vouched_for_by_nothing(
+    log_on_each: Log,
+) -> None:
+    log_on_each.change("UPDATE log_checkpoint SET size = 0, note = '', signed_at = NULL")
+
+    assert log_on_each.check() == [UNSIGNED]
+    assert log_on_each.check(log_on_each.older) == [UNSIGNED]
+
+
+def test_each_of_several_older_checkpoints_is_compared(log_on_each: Log) -> None:
+    with log_on_each.store.reading() as session:
+        newest = checkpoints.published(session).note
+    others = [
+        log_on_each.signer.sign(Checkpoint(LOG, size, bytes(32)).text) for size in (200, 290, 301)
+    ]
+
+    assert log_on_each.check(log_on_each.older, newest) == []
+    assert log_on_each.check(log_on_each.older, *others, "", newest) == [
+        "the older checkpoint does not hold: "
+        "a note ends in an empty line and lines with signatures",
+        "199: up to here the tree is not that of the older checkpoint",
+        "289: up to here the tree is not that of the older checkpoint",
+        "the older checkpoint covers 301 records, 300 are there",
+    ]
 
 
 def test_it_says_how_far_it_is(log: Log) -> None:
     seen: list[int] = []
 
     with log.store.snapshot() as session:
-        list(log_check.check(session, log.keys, LOG, None, seen.append))
+        list(log_check.check(session, log.keys, LOG, (), seen.append))
 
     assert seen == [256, 300]
 
 
-def prune(log: Log, minimum: int = 256) -> None:
-    """Take away what is below the minimum, as the owner of the tables may."""
+def prune(log: Log, minimum: int = 256, **record: Any) -> None:
+    """Take away what is below the minimum with a record of it, as the owner of the tables may."""
+    remove(log, minimum)
+    announce(log.store, minimum, **record)
+
+
+def remove(log: Log, minimum: int) -> None:
+    """Take away what is below the minimum, and say nothing."""
     with log.store.writing() as session:
         access_log.raise_minimum(session, minimum)
         access_log.remove_below(session, minimum, 1000)
+
+
+def announce(store: Database, minimum: int, **members: Any) -> None:
+    """The record of a pruning, or with some members changed one that is none."""
+    said = {
+        "type": "admin",
+        "operation": "logPrune",
+        "reference": f"logPrune {minimum}",
+        "counts": {"minimum": minimum},
+    }
+    assert write(store, [entry(**{**said, **members})])
 
 
 def test_pruned_records_leave_a_log_without_fault(log_on_each: Log) -> None:
@@ -515,11 +574,64 @@ def test_a_checkpoint_beside_another_size(log: Log) -> None:
     assert log.check() == ["the checkpoint is of another size than stands beside it"]
 
 
+BROKEN_CHAIN = "a public key is listed that the one before it did not sign for: "
+
+
 def test_a_public_key_that_is_none(log: Log) -> None:
     log.change("UPDATE log_key SET vkey = 'x'")
 
-    [fault] = log.check()
-    assert fault.startswith("a public key of the log is none: ")
+    [fault] = log.check(log.older)
+    assert fault.startswith(BROKEN_CHAIN)
+
+
+def list_next(log: Log, key: Signer, signer: Signer, size: int = SIZE, said: int = SIZE) -> None:
+    """A row for the key after the first; what was signed for it says another size, when asked."""
+    disarm(log.store)
+    with log.store.writing() as session:
+        endorsement = signer.sign(log_keys.endorsed_text(key.vkey, said))
+        log_keys.add(session, key.vkey, size, endorsement, NOW)
+
+
+def test_a_key_that_the_one_before_it_signed_for_may_sign(log_on_each: Log) -> None:
+    list_next(log_on_each, OTHER, log_on_each.signer)
+    append(log_on_each.store, 10)
+    sign_over(log_on_each.store, OTHER)
+
+    assert log_on_each.check(log_on_each.older) == []
+
+
+@pytest.mark.parametrize(
+    ("by_itself", "said"),
+    [(True, SIZE), (False, SIZE - 1)],
+    ids=["by itself", "another size"],
+)
+def test_a_key_that_the_one_before_it_did_not_sign_for(
+    log_on_each: Log, by_itself: bool, said: int
+) -> None:
+    list_next(log_on_each, OTHER, OTHER if by_itself else log_on_each.signer, said=said)
+    sign_over(log_on_each.store, OTHER)
+
+    [fault] = log_on_each.check(log_on_each.older)
+    assert fault.startswith(BROKEN_CHAIN)
+
+
+def test_a_key_in_the_place_of_the_first_one_vouches_for_nothing_older(log_on_each: Log) -> None:
+    log_on_each.change("UPDATE log_key SET vkey = :vkey", vkey=OTHER.vkey.text)
+    sign_over(log_on_each.store, OTHER)
+
+    assert log_on_each.check(log_on_each.older) == [
+        "the older checkpoint does not hold: no known key signed the note"
+    ]
+
+
+def test_a_key_signs_no_tree_that_grew_after_it_was_replaced(log_on_each: Log) -> None:
+    list_next(log_on_each, OTHER, log_on_each.signer)
+    append(log_on_each.store, 1)
+    sign_over(log_on_each.store, log_on_each.signer)
+
+    assert log_on_each.check() == [
+        "the checkpoint does not hold: the key that signed it had been replaced by then"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -585,11 +697,137 @@ def test_records_that_were_removed_beyond_what_was_pruned(log: Log) -> None:
     assert log.check() == ["256: the record is missing"]
 
 
-def test_a_minimum_that_was_raised_beyond_the_log(log: Log) -> None:
-    log.change("UPDATE log_head SET minimum = 400")
+def untold(minimum: int) -> str:
+    return f"the records below {minimum} are gone, and no record says that they were pruned"
 
-    [fault] = log.check()
-    assert fault.startswith("the hashes of the pruned records are not all there: ")
+
+@pytest.mark.parametrize(
+    ("minimum", "fault"), [(400, "the minimum index 400 is no border of a bundle"), (512, None)]
+)
+def test_a_minimum_that_was_raised_beyond_the_log(
+    log: Log, minimum: int, fault: str | None
+) -> None:
+    log.change("UPDATE log_head SET minimum = :minimum", minimum=minimum)
+
+    first, second = log.check()
+    assert first == (fault or untold(minimum))
+    assert second.startswith("the hashes of the pruned records are not all there: ")
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_minimum_that_was_raised_without_a_record(log_on_each: Log, removed: bool) -> None:
+    if removed:
+        remove(log_on_each, 256)
+    else:
+        log_on_each.change("UPDATE log_head SET minimum = 256")
+
+    assert untold(256) in log_on_each.check()
+    announce(log_on_each.store, 256)
+    assert untold(256) not in log_on_each.check()
+
+
+@pytest.mark.parametrize("minimum", [1, 255, 257, 290, 300])
+def test_a_minimum_within_a_bundle_is_a_fault_whatever_a_record_says(
+    log_on_each: Log, minimum: int
+) -> None:
+    prune(log_on_each, minimum)
+
+    assert f"the minimum index {minimum} is no border of a bundle" in log_on_each.check()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": "access"},
+        {"operation": "keysCreate"},
+        {"reference": "logPrune 512"},
+        {"reference": "logPrune 0256"},
+        {"counts": {"minimum": 512}},
+        {"counts": {"records": 256}},
+        {"counts": {}},
+    ],
+    ids=str,
+)
+def test_a_record_that_is_not_that_of_the_pruning(log_on_each: Log, change: dict[str, Any]) -> None:
+    prune(log_on_each, **change)
+
+    assert log_on_each.check() == [untold(256)]
+
+
+def test_a_first_bundle_that_was_deleted_below_a_minimum_that_was_not_raised(
+    log_on_each: Log,
+) -> None:
+    log_on_each.change("DELETE FROM access_detail")
+
+    log_on_each.change("DELETE FROM access_record WHERE log_index < 256")
+
+    assert log_on_each.check() == ["0: the record is missing"]
+
+
+# The turns of a quota
+
+
+def turn(number: object, most: object = 3, quota: object = "q/2026-01-01") -> Entry:
+    """A record that says which turn it took."""
+    return entry(quotaId=quota, quotaOrdinal=number, quotaMaximum=most)
+
+
+TAKEN = "a quota was taken before, or is one too many"
+
+
+@pytest.mark.parametrize(
+    ("turns", "faults"),
+    [
+        ([turn(1), turn(2), turn(3)], []),
+        ([turn(2), turn(3)], []),  # the first was pruned
+        ([turn(1), turn(3)], []),
+        ([turn(1), turn(1, quota="q/2026-07-01"), turn(2)], []),
+        ([turn(1), turn(2), turn(2)], [f"302: the turn 2 of {TAKEN}"]),
+        ([turn(1), turn(2), turn(1)], [f"302: the turn 1 of {TAKEN}"]),
+        ([turn(3, 3), turn(4, 3)], [f"301: the turn 4 of {TAKEN}"]),
+        ([turn(3, 3), turn(4, 5), turn(5, 5)], []),  # a later version allows more
+        ([turn(0)], [f"300: the turn 0 of {TAKEN}"]),
+        ([turn(-1)], [f"300: the turn -1 of {TAKEN}"]),
+        ([turn(None)], ["300: the turn of a quota is none"]),
+        ([turn("1")], ["300: the turn of a quota is none"]),
+        ([turn(1, None)], ["300: the turn of a quota is none"]),
+        ([turn(1, "3")], ["300: the turn of a quota is none"]),
+        ([turn(1, quota=["q"])], ["300: the turn of a quota is none"]),
+        ([turn(1, quota={"q": 1})], ["300: the turn of a quota is none"]),
+    ],
+)
+def test_the_turns_of_a_quota_only_rise(log: Log, turns: list[Entry], faults: list[str]) -> None:
+    write(log.store, turns)
+
+    assert log.check() == faults
+
+
+def test_turns_that_were_given_again_after_their_count_was_set_back(
+    log_on_each: Log,
+) -> None:
+    store = log_on_each.store
+    quota = Turn("proef-2026", "x", "nis:71016", Operation.QUERY_DOSSIER, date(2026, 1, 1))
+    allowance = Allowance(quota, date(2026, 1, 1), 3)  # one turn is taken already
+
+    def take(number: int) -> list[bool]:
+        said = {"quotaId": allowance.id, "quotaMaximum": allowance.maximum}
+        made = [record(**said) for _ in range(number)]
+        entries = [Entry(columns_of(each), None, None, allowance, each) for each in made]
+        return [isinstance(index, int) for index in write(store, entries)]
+
+    before = take(3)
+    with pytest.raises(DBAPIError, match="quota_use is append-only"):
+        execute(store, "UPDATE quota_use SET used = 0")
+    still = take(1)
+    if store.engine.dialect.name == "postgresql":
+        execute(store, "ALTER TABLE quota_use DISABLE TRIGGER ALL")
+    log_on_each.change("UPDATE quota_use SET used = 0")
+    after = take(4)
+
+    assert (before, still, after) == ([True, True, False], [False], [True, True, True, False])
+    assert log_on_each.check() == [
+        f"{index}: the turn {turn} of {TAKEN}" for index, turn in ((302, 1), (303, 2), (304, 3))
+    ]
 
 
 def test_a_minimum_that_was_lowered(log: Log) -> None:
@@ -605,7 +843,4 @@ def test_a_long_log_is_checked_over_more_tiles(store: Database, tmp_path: Path) 
     disarm(store)
     execute(store, "UPDATE log_tile SET root = :root WHERE tile_index = 2", root=bytes(32))
 
-    with store.snapshot() as session:
-        faults = list(log_check.check(session, MonthKeys(tmp_path), LOG))
-
-    assert faults == ["tile 0/2 is not what stands below it"]
+    assert faults_of(store, tmp_path) == [UNSIGNED, "tile 0/2 is not what stands below it"]

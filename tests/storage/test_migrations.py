@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import SQLModel
 
 from app import access_log, database, log_tree, main, protocols
-from app.database import MIGRATIONS, Database, alembic_config
+from app.database import MIGRATIONS, Database, UpgradeRefused, alembic_config
 from app.record import columns_of
 from app.settings import Mode, Settings
 from app.tlog import tree
@@ -378,7 +378,7 @@ def test_a_log_that_was_changed_before_stops_the_upgrade_and_nothing_is_changed(
         execute(store, change)
     before = schema(store)
 
-    with pytest.raises(ValueError, match=f"^{said}$"):
+    with pytest.raises(UpgradeRefused, match=f"^{said}$"):
         database.upgrade(url_of(store))
 
     assert schema(store) == before
@@ -387,6 +387,66 @@ def test_a_log_that_was_changed_before_stops_the_upgrade_and_nothing_is_changed(
             execute(store, back)
         database.upgrade(url_of(store))
         is_the_tree_of(store, told)
+
+
+COUNT = (
+    "INSERT INTO quota_use (protocol, purpose, organisation, operation, first, used)"
+    " VALUES ('proef-2026', 'x', 'nis:71016', 'queryDossier', '2026-01-01', 3)"
+)
+KEY = "INSERT INTO log_key (id, vkey, size, endorsement, since) VALUES"
+REFUSED = (
+    "UPDATE quota_use SET used = 0",
+    "UPDATE quota_use SET used = 2",
+    f"{KEY} (0, 'a', 0, '', '2026-06-01 09:30:00')",
+    f"{KEY} (2, 'b', 0, '', '2026-06-01 09:30:00')",
+    f"{KEY} (7, 'c', 0, '', '2026-06-01 09:30:00')",
+    "UPDATE log_key SET size = 0",
+    "UPDATE log_key SET endorsement = 'x'",
+    "DELETE FROM log_key",
+)
+ALLOWED = (
+    "UPDATE quota_use SET used = 3",
+    "UPDATE quota_use SET used = used + 1",
+    f"{KEY} (8, 'd', 0, '', '2026-06-01 09:30:00')",
+)
+
+
+@pytest.mark.parametrize("way", ["up", "down and up"])
+def test_a_count_never_goes_down_and_a_key_is_only_added_after_the_others(
+    store: Database, way: str
+) -> None:
+    if way == "down and up":
+        command.downgrade(alembic_config(url_of(store)), "0002")
+        database.upgrade(url_of(store))
+    for statement in (COUNT, f"{KEY} (7, 'x', 0, '', '2026-06-01 09:30:00')"):
+        execute(store, statement)
+
+    for statement in REFUSED:
+        with pytest.raises(DBAPIError, match="append-only"):
+            execute(store, statement)
+    for statement in ALLOWED:
+        execute(store, statement)
+
+    assert rows(store, "SELECT used FROM quota_use") == [(4,)]
+    assert rows(store, "SELECT id, vkey FROM log_key ORDER BY id") == [(7, "x"), (8, "d")]
+    command.check(alembic_config(url_of(store)))
+
+
+def test_the_way_down_from_the_tree_leaves_the_schema_of_before(database_url: str) -> None:
+    config = alembic_config(database_url)
+    if database_url.startswith("sqlite"):
+        Path(database_url.removeprefix("sqlite:///")).touch()
+    command.upgrade(config, "0002")
+    store = Database(database_url)
+    before = schema(store)
+
+    command.upgrade(config, "head")
+    command.downgrade(config, "0002")
+
+    assert schema(store) == before
+    execute(store, COUNT)
+    execute(store, "UPDATE quota_use SET used = 0")  # nothing is left that would refuse it
+    store.dispose()
 
 
 def test_tiles_that_are_all_that_is_left_do_not_go_down(store: Database) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.month_keys import MonthKey, MonthKeyMissing, MonthKeys, ready_ahead
+from app.month_keys import MonthKey, MonthKeyMissing, MonthKeys, kept_since, ready_ahead
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
@@ -262,6 +262,55 @@ def test_a_process_that_writes_in_a_new_month_holds_no_older_key(folder: Path) -
         keys.at(NOW)
 
 
+def test_a_process_hides_nothing_under_a_key_whose_file_is_gone(folder: Path) -> None:
+    keys = MonthKeys(folder)
+    keys.create(NOW, months=1)
+    before = keys.at(NOW).hide("user", "x")
+    held = (folder / "2026-11.key").read_bytes()
+
+    (folder / "2026-11.key").unlink()
+    for _ in range(2):
+        with pytest.raises(MonthKeyMissing, match=r"no month key 2026-11\.key"):
+            keys.at(NOW)
+    keys.create(NOW, months=1)
+    another = keys.at(NOW).hide("user", "x")
+    (folder / "2026-11.key").unlink()
+    with pytest.raises(MonthKeyMissing):
+        keys.at(NOW)
+    (folder / "2026-11.key").write_bytes(held)
+
+    assert another != before
+    assert keys.at(NOW).hide("user", "x") == before
+
+
+def test_a_key_that_goes_while_somebody_searches_is_skipped(folder: Path) -> None:
+    keys = MonthKeys(folder)
+    keys.create(NOW, months=3)
+    november, _, january = [key.hide("user", "x") for key in keys.kept()]
+
+    search = keys.kept()
+    found = [next(search).hide("user", "x")]
+    keys.destroy("2026-12")
+    found += [key.hide("user", "x") for key in search]
+
+    assert found == [november, january]
+
+
+@pytest.mark.parametrize("content", ["", "ab" * 31, "ge" * 32])
+def test_who_searches_is_told_of_a_key_that_is_there_and_cannot_be_read(
+    folder: Path, content: str
+) -> None:
+    keys = MonthKeys(folder)
+    keys.create(NOW, months=3)
+    (folder / "2026-12.key").write_text(content)
+
+    with pytest.raises(MonthKeyMissing, match=r"2026-12\.key is not a month key"):
+        list(keys.kept())
+
+    assert len(list(keys.kept(until=NOW))) == 1
+    assert len(list(keys.kept(datetime(2027, 1, 1, tzinfo=UTC)))) == 1
+
+
 def test_a_destroyed_key_is_no_longer_kept_by_a_running_process(folder: Path) -> None:
     keys = MonthKeys(folder)
     keys.create(NOW, months=3)
@@ -271,6 +320,33 @@ def test_a_destroyed_key_is_no_longer_kept_by_a_running_process(folder: Path) ->
 
     assert [key.hide("subject", "x") for key in keys.kept()] == before[1:]
     assert not keys.has(NOW)
+
+
+@pytest.mark.parametrize(
+    ("now", "term", "first"),
+    [
+        (datetime(2026, 11, 28, 21, 0, tzinfo=UTC), 120, datetime(2016, 11, 1, tzinfo=UTC)),
+        (datetime(2026, 11, 1, tzinfo=UTC), 120, datetime(2016, 11, 1, tzinfo=UTC)),
+        (
+            datetime(2026, 10, 31, 23, 59, 59, 999999, tzinfo=UTC),
+            120,
+            datetime(2016, 10, 1, tzinfo=UTC),
+        ),
+        (  # still October in UTC
+            datetime(2026, 11, 1, 1, 59, tzinfo=timezone(timedelta(hours=2))),
+            120,
+            datetime(2016, 10, 1, tzinfo=UTC),
+        ),
+        (datetime(2027, 2, 28, 23, 59, tzinfo=UTC), 1, datetime(2027, 1, 1, tzinfo=UTC)),
+        (datetime(2027, 3, 1, tzinfo=UTC), 1, datetime(2027, 2, 1, tzinfo=UTC)),
+        (datetime(2027, 1, 31, tzinfo=UTC), 1, datetime(2026, 12, 1, tzinfo=UTC)),
+        (datetime(2026, 11, 28, tzinfo=UTC), 999_999_999, datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_month_has_ended_when_its_term_went_by_after_its_last_moment(
+    now: datetime, term: int, first: datetime
+) -> None:
+    assert kept_since(now, term) == first
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,20 @@ from typing import Any
 import naive_tree
 import pytest
 from alembic import command
+from evidence import open_notary
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
-from app import access_log, checkpoints, log_check, log_search, log_tree, month_keys, pruning
+from app import (
+    access_log,
+    checkpoints,
+    log_check,
+    log_keys,
+    log_search,
+    log_tree,
+    month_keys,
+    pruning,
+)
 from app.access_log import AccessLog
 from app.administration import Office
 from app.checkpoints import Notary
@@ -21,7 +32,7 @@ from app.database import Database, alembic_config
 from app.errors import ClockBehind
 from app.log_search import Search
 from app.month_keys import MonthKeys
-from app.pruning import Pruned, PruningRefused, kept_since, prune
+from app.pruning import Pruned, PruningRefused, prune
 from app.record import Entry, Origin, Trace, entry_of
 from app.tlog import tree
 from app.visit import Visit, new_event_id
@@ -52,8 +63,8 @@ def office(store: Database, folder: Path) -> Office:
 @pytest.fixture
 def notary(office: Office, tmp_path: Path) -> Notary:
     """The signer of the log."""
-    checkpoints.create_key(LOG, tmp_path / "log.key")
-    return Notary.open(office.database, LOG, tmp_path / "log.key", NOW)
+    log_keys.create_file(LOG, tmp_path / "log.key")
+    return open_notary(office.database, LOG, tmp_path / "log.key", NOW)
 
 
 def visit(at: datetime) -> Visit:
@@ -130,33 +141,6 @@ def months(folder: Path) -> list[str]:
 
 
 # What has ended
-
-
-@pytest.mark.parametrize(
-    ("now", "term", "first"),
-    [
-        (datetime(2026, 11, 28, 21, 0, tzinfo=UTC), 120, datetime(2016, 11, 1, tzinfo=UTC)),
-        (datetime(2026, 11, 1, tzinfo=UTC), 120, datetime(2016, 11, 1, tzinfo=UTC)),
-        (
-            datetime(2026, 10, 31, 23, 59, 59, 999999, tzinfo=UTC),
-            120,
-            datetime(2016, 10, 1, tzinfo=UTC),
-        ),
-        (  # still October in UTC
-            datetime(2026, 11, 1, 1, 59, tzinfo=timezone(timedelta(hours=2))),
-            120,
-            datetime(2016, 10, 1, tzinfo=UTC),
-        ),
-        (datetime(2027, 2, 28, 23, 59, tzinfo=UTC), 1, datetime(2027, 1, 1, tzinfo=UTC)),
-        (datetime(2027, 3, 1, tzinfo=UTC), 1, datetime(2027, 2, 1, tzinfo=UTC)),
-        (datetime(2027, 1, 31, tzinfo=UTC), 1, datetime(2026, 12, 1, tzinfo=UTC)),
-        (datetime(2026, 11, 28, tzinfo=UTC), 999_999_999, datetime(1970, 1, 1, tzinfo=UTC)),
-    ],
-)
-def test_a_month_has_ended_when_its_term_went_by_after_its_last_moment(
-    now: datetime, term: int, first: datetime
-) -> None:
-    assert kept_since(now, term) == first
 
 
 FIRST_DAY = datetime(2026, 11, 1, tzinfo=UTC)
@@ -238,6 +222,7 @@ def test_keys_and_records_of_ended_months_go_and_one_record_says_so(
     expected = {
         "type": "admin",
         "operation": "logPrune",
+        "reference": "logPrune 512",
         "reasonReference": "2026-07, 2026-08: bewaartermijn",
         "counts": {"minimum": 512, "records": 512, "details": 2, "keys": 2},
         "user": office.keys.at(NOW).hide("user", "uitbater-3"),
@@ -525,6 +510,49 @@ def another_tile(office: Office, notary: Notary) -> None:
     unlocked(office.database, "log_tile", statement)
 
 
+PUSHED_BACK = "UPDATE access_record SET recorded_at = '2026-07-15 00:00:00.000000'"
+
+
+def columns_that_were_pushed_back(office: Office, notary: Notary) -> None:
+    fill(office, (NOW, 600))
+    notary.turn(NOW)
+    unlocked(office.database, "access_record", PUSHED_BACK)
+
+
+def one_column_that_was_pushed_back(office: Office, notary: Notary) -> None:
+    fill(office, (JULY, 511), (datetime(2026, 9, 1, tzinfo=UTC), 2), (SEPTEMBER, 10))
+    notary.turn(NOW)
+    unlocked(office.database, "access_record", f"{PUSHED_BACK} WHERE log_index = 511")
+
+
+def a_record_without_a_moment(office: Office, notary: Notary) -> None:
+    """What only somebody who writes in the log by himself can have signed."""
+    entries = [entry(office, JULY) for _ in range(512)]
+    odd = b'{"recordedAt":7}'
+    columns = {**entries[300].columns, "record": odd, "leaf_hash": tree.leaf_hash(odd)}
+    entries[300] = replace(entries[300], columns=columns)
+    with office.database.writing() as session:
+        access_log.write(session, entries)
+    fill(office, (SEPTEMBER, 10))
+    notary.turn(NOW)
+
+
+def a_minimum_that_nobody_announced(office: Office, notary: Notary) -> None:
+    signed(office, notary)
+    execute(office.database, "UPDATE log_head SET minimum = 256")
+
+
+def a_minimum_over_all_that_would_go(office: Office, notary: Notary) -> None:
+    """Only the records that somebody marked are left to remove, and a key to destroy."""
+    signed(office, notary)
+    execute(office.database, "UPDATE log_head SET minimum = 512")
+
+
+def a_minimum_within_a_bundle(office: Office, notary: Notary) -> None:
+    signed(office, notary)
+    execute(office.database, "UPDATE log_head SET minimum = 290")
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -537,6 +565,12 @@ def another_tile(office: Office, notary: Notary) -> None:
         (a_record_too_few, "a record from index 256 on is not what was signed"),
         (a_tile_too_few, "hashes are missing"),
         (another_tile, "is not what was signed"),
+        (columns_that_were_pushed_back, "a record from index 0 on is of a month that is kept"),
+        (one_column_that_was_pushed_back, "a record from index 256 on is of a month that is kept"),
+        (a_record_without_a_moment, "a record from index 256 on is of a month that is kept"),
+        (a_minimum_that_nobody_announced, "below 256 are gone, and no record says"),
+        (a_minimum_over_all_that_would_go, "below 512 are gone, and no record says"),
+        (a_minimum_within_a_bundle, "290 is no border of a bundle"),
     ],
 )
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -552,6 +586,18 @@ def test_what_is_not_signed_does_not_go(
         run(office, dry_run=dry_run)
 
     assert everything(office, folder) == before
+
+
+def test_records_go_whose_own_moment_is_just_before_that_of_the_first_kept_one(
+    office: Office, notary: Notary
+) -> None:
+    """Whatever a column says that was pushed back: the record decides, to the millisecond."""
+    last = datetime(2026, 8, 31, 23, 59, 59, 999000, tzinfo=UTC)
+    fill(office, (JULY, 511), (last, 1), (datetime(2026, 9, 1, tzinfo=UTC), 1))
+    notary.turn(NOW)
+    unlocked(office.database, "access_record", f"{PUSHED_BACK} WHERE log_index = 511")
+
+    assert run(office).minimum == 512
 
 
 def test_a_clock_behind_the_log_prunes_nothing(
@@ -640,7 +686,7 @@ async def test_the_log_grows_on_and_is_signed_on(
     index = await log.append(visit(NOW), Trace(), NOW, None)
     fill(office, (NOW, 300))
     notary.turn(NOW + timedelta(seconds=2))
-    another = Notary.open(office.database, LOG, tmp_path / "log.key", NOW)
+    another = open_notary(office.database, LOG, tmp_path / "log.key", NOW)
     another.turn(NOW + timedelta(seconds=4))
 
     with office.database.reading() as session:

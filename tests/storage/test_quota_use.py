@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app import access_log
 from app.access_log import AccessLog
@@ -28,7 +29,7 @@ TURN = Turn(
     operation="queryDossier",
     first=date(2026, 1, 1),
 )
-ALLOWANCE = Allowance(TURN, since=TURN.first, maximum=3)
+ALLOWANCE = Allowance(TURN, since=TURN.first, maximum=3, until=date(2026, 7, 1))
 
 
 def visit() -> Visit:
@@ -153,7 +154,8 @@ async def test_quotas_that_come_together_are_counted_apart(log: AccessLog, store
 
 async def test_a_quota_of_a_year_counts_both_halves(log: AccessLog, store: Database) -> None:
     july, next_year = date(2026, 7, 1), date(2027, 1, 1)
-    year = replace(ALLOWANCE, turn=TURN._replace(first=july))  # counts since January
+    # Counts since January.
+    year = replace(ALLOWANCE, turn=TURN._replace(first=july), until=next_year)
     next_ = Allowance(TURN._replace(first=next_year), since=next_year, maximum=3)
 
     taken = [await take(log, each=2), await take(log, allowance=year, each=4)]
@@ -162,6 +164,19 @@ async def test_a_quota_of_a_year_counts_both_halves(log: AccessLog, store: Datab
     assert taken == [2, 1, 3]
     assert [each["quotaOrdinal"] for each in records(store)] == [1, 2, 3, 1, 2, 3]
     assert [used(store, each) for each in (ALLOWANCE, year, next_)] == [2, 3, 3]
+
+
+async def test_an_answer_of_before_july_that_is_written_after_one_of_july_takes_the_next_turn(
+    log: AccessLog, store: Database
+) -> None:
+    """Decided before midnight, recorded after it."""
+    year = replace(ALLOWANCE, until=date(2027, 1, 1))
+    july = replace(year, turn=TURN._replace(first=date(2026, 7, 1)))
+
+    for allowance in (year, july, year, july):
+        await take(log, allowance=allowance)
+
+    assert [each["quotaOrdinal"] for each in records(store)] == [1, 2, 3]
 
 
 async def test_a_quota_that_becomes_one_of_a_year_or_half_year_keeps_what_was_taken(
@@ -212,6 +227,17 @@ def test_a_quota_that_changes_while_records_wait_gives_no_turn_twice(
     ]
     assert [each["quotaOrdinal"] for each in records(store)] == [1, 2, 3, 4, 5]
     assert used(store) == 5
+
+
+@pytest.mark.parametrize("count", ["0", "2", "used - 1", "-used"])
+async def test_the_database_gives_no_turn_back(log: AccessLog, store: Database, count: str) -> None:
+    taken = await take(log, each=4)
+
+    with pytest.raises(DBAPIError, match="quota_use is append-only"):
+        execute(store, f"UPDATE quota_use SET used = {count}")  # noqa: S608
+
+    assert (taken, used(store)) == (3, 3)
+    assert await take(log) == 0
 
 
 async def test_the_same_event_takes_one_turn(log: AccessLog, store: Database) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
@@ -27,12 +27,13 @@ from service import (
     add_person,
     add_resident,
     insz_of,
+    list_key,
     make_service,
     person_with,
     prepare,
 )
 from sqlalchemy import make_url
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlmodel import SQLModel
 
 from app import (
@@ -43,6 +44,7 @@ from app import (
     documents,
     dossiers,
     intake,
+    log_keys,
     log_tree,
     roles,
 )
@@ -50,11 +52,13 @@ from app.administration import Office
 from app.database import Database
 from app.doctor import Level
 from app.month_keys import MonthKey
+from app.policy import Operation
 from app.protocols import Source
 from app.pruning import Pruned, PruningRefused, prune
-from app.record import Entry, Trace, entry_of
+from app.record import Allowance, Entry, Trace, Turn, entry_of
 from app.roles import NEEDED, RoleUnfit
 from app.settings import Mode, Settings
+from app.tlog.note import Signer
 from app.visit import Visit, new_event_id
 
 OWNER = "Poort-owner"
@@ -65,7 +69,8 @@ LOG = (
 GUARDS = (
     *("access_record_no_update", "access_record_no_delete", "access_record_no_truncate"),
     *("access_detail_no_update", "access_detail_no_delete", "log_tile_no_update"),
-    *("log_head_no_update", "log_checkpoint_no_update"),
+    *("log_head_no_update", "log_checkpoint_no_update", "log_key_no_insert"),
+    "quota_use_no_update",
 )
 ANY_GUARD = "AS $$ BEGIN RETURN OLD; END $$"
 
@@ -87,6 +92,12 @@ CHANGES = (
     "UPDATE access_detail SET detail = '{}'",
     "UPDATE log_tile SET hashes = ''",
     "UPDATE log_key SET vkey = ''",
+    "INSERT INTO log_key (id, vkey, size, endorsement, since) VALUES (9, 'x', 0, '', now())",
+    "INSERT INTO log_key SELECT id + 1, vkey || 'x', size, endorsement, since FROM log_key",
+    "DELETE FROM quota_use",
+    "TRUNCATE quota_use",
+    "UPDATE quota_use SET first = '2020-01-01'",
+    "ALTER TABLE quota_use DISABLE TRIGGER USER",
     "UPDATE log_era SET first_index = 0",
     "UPDATE log_head SET minimum = minimum",
     "UPDATE log_head SET minimum = size",
@@ -153,6 +164,8 @@ async def service(
 ) -> AsyncIterator[Service]:
     """The service, the commands and their database under the granted role."""
     granted(url, role)
+    with opened(url) as database:
+        list_key(database, LOG_ORIGIN, own_folder / "log.key", NOW)
     made = make_service(as_role(url, role), own_folder, template=owned[1])
     yield made
     await made.close()
@@ -231,8 +244,8 @@ def rights(url: str) -> list[tuple[object, ...]]:
         ).fetchall()
 
 
-def entry(number: int) -> Entry:
-    """A record with nothing in it but its id."""
+def entry(number: int, allowance: Allowance | None = None) -> Entry:
+    """A record with nothing in it but its id, and the turn that it takes."""
     visit = Visit(
         operation="queryDossier",
         route="/dossiers/query",
@@ -242,7 +255,8 @@ def entry(number: int) -> Entry:
         trace_id="",
         span_id="",
     )
-    return entry_of(visit, Trace(counts={"n": number}), MonthKey(bytes(32)), ORIGIN, NOW, None)
+    trace = Trace(counts={"n": number}, allowance=allowance)
+    return entry_of(visit, trace, MonthKey(bytes(32)), ORIGIN, NOW, None)
 
 
 def settings(url: str) -> Settings:
@@ -397,6 +411,63 @@ def test_the_owner_grants_and_the_commands_work_under_the_granted_role(
         "nothing was changed: only the owner of the tables grants: "
         "let PROTOCOLPOORT_DATABASE_URL name it\n",
     )
+
+
+def test_the_owner_gives_the_log_its_keys_and_the_role_of_the_service_cannot(
+    url: str, role: str, own_folder: Path
+) -> None:
+    granted(url, role)
+    own = as_role(url, role)
+    at = {"LOG_ORIGIN": LOG_ORIGIN, "LOG_KEY_FILE": str(own_folder / "log.key")}
+    keys: list[int] = []
+
+    ended = []
+    for verb in ("create-key", "rotate-key"):
+        for user in (own, url):
+            ended.append(command(own_folder, "log", verb, DATABASE_URL=user, **at).code)
+            with psycopg.connect(url) as connection:
+                keys += connection.execute("SELECT count(*) FROM log_key").fetchone() or ()
+
+    assert keys == [0, 1, 1, 2]
+    assert [code == 0 for code in ended] == [False, True, False, True]
+
+
+async def test_the_role_of_the_service_lists_no_key_of_its_own(
+    service: Service, url: str, own_folder: Path
+) -> None:
+    mine = Signer.generate(LOG_ORIGIN).vkey
+    before = whole_log(url)
+
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        administration.rotate_key(service.office, LOG_ORIGIN, own_folder / "log.key", NOW)
+    with (
+        pytest.raises(ProgrammingError, match="permission denied"),
+        service.office.database.writing() as session,
+    ):
+        log_keys.add(session, mine, 0, "", NOW)
+
+    assert whole_log(url) == before
+
+
+async def test_a_turn_of_a_quota_is_counted_and_not_given_back_under_the_granted_role(
+    service: Service, url: str, role: str
+) -> None:
+    turn = Turn("proef-2026", "x", "nis:71016", Operation.QUERY_DOSSIER, date(2026, 1, 1))
+    allowance = Allowance(turn, turn.first, 3)
+    entries = [entry(number, allowance) for number in range(4)]
+
+    with service.office.database.writing() as session:
+        taken = [isinstance(one, int) for one in access_log.write(session, entries)]
+    with (
+        pytest.raises(IntegrityError, match="quota_use is append-only"),
+        service.office.database.writing() as session,
+    ):
+        session.connection().exec_driver_sql("UPDATE quota_use SET used = 0")
+
+    assert taken == [True, True, True, False]
+    assert allowed(as_role(url, role)) == []
+    with service.office.database.reading() as session:
+        assert access_log.used(session, allowance) == 3
 
 
 def test_sqlite_says_that_it_has_no_roles(

@@ -29,10 +29,10 @@ from small_log import (
 )
 
 from app.tlog import bundle, tiles, tree
-from app.tlog.bundle import Verdict, told, verify
 from app.tlog.note import Checkpoint, NoteInvalid, Signer, Vkey
 from app.tlog.proof import encode_proof
 from app.tlog.tiles import Tile, tiles_of_range
+from app.tlog.verifier import Verdict, told, verify
 
 KEYS = [SIGNER.vkey]
 # Begins and ends within a tile, and has a whole one between.
@@ -44,6 +44,8 @@ SELECTION = log().selection(*CHOSEN)
 NAMESAKE = Signer(ORIGIN, b"n" * 32)
 STRANGER = Signer("other.example", b"o" * 32)
 REWRITTEN = Log([*(record(index) for index in range(300)), b"{}", *map(record, range(301, SIZE))])
+
+NOT_LOOKED_AT = "Wat het manifest over zichzelf zegt (about) is niet nagekeken."
 
 Change = Callable[[Files], object]
 
@@ -281,6 +283,8 @@ def test_the_readme_says_how_to_verify_and_with_which_key() -> None:
 
     assert "python -m app.tlog verify" in text
     assert SIGNER.vkey.text in text
+    assert "https://" not in text
+    assert ORIGIN not in text.replace(SIGNER.vkey.text, "")
 
 
 @pytest.mark.parametrize(
@@ -391,10 +395,7 @@ def test_a_range_that_cannot_be_is_called_that(
         (without("tile/0/002.p/88"), "tile/0/002.p/88 ontbreekt"),
         (without("tile/1/000.p/2"), "tile/1/000.p/2 ontbreekt"),
         (replaced("tile/0/003", bytes(8192)), "bestanden die niet bij het bereik horen"),
-        (replaced("extra.txt", b""), "bestanden die niet bij het bereik horen"),
-        (replaced("../extra.txt", b""), "bestanden die niet bij het bereik horen"),
-        (replaced("/etc/extra.txt", b""), "bestanden die niet bij het bereik horen"),
-        (replaced("tile/", b""), "bestanden die niet bij het bereik horen"),
+        (replaced("proofs/1.tlog-proof", b""), "bestanden die niet bij het bereik horen"),
         (without("README.md"), "manifest.json heeft niet de vorm"),
         (without("index.txt"), "manifest.json heeft niet de vorm"),
         (replaced("README.md", b"x" * 10_000_000), "README.md is te groot"),
@@ -456,15 +457,66 @@ def test_a_key_out_of_the_bundle_is_reported(tmp_path: Path) -> None:
 
     assert verdict.intact
     assert verdict.key_is_from_bundle
-    assert any("uit het pakket zelf" in line for line in told(verdict))
+    assert not verdict.names_other_keys
+    [warning] = [line for line in told(verdict) if "uit het pakket zelf" in line]
+    assert "het adres van het logboek dat u al kent" in warning
+    assert ORIGIN not in warning
+
+
+def keys(*vkeys: Vkey) -> Change:
+    """The bundle names these keys, and its README the first of them."""
+
+    def changed(files: Files) -> None:
+        files["vkey"] = "".join(f"{vkey.text}\n" for vkey in vkeys).encode()
+        files["README.md"] = bundle.read_me("range", SIZE, vkeys).encode()
+
+    return changed
 
 
 def test_an_older_key_of_the_log_still_counts(tmp_path: Path) -> None:
     path = tmp_path / "bundle.zip"
-    path.write_bytes(tampered(RANGE, lines("vkey", add(0, NAMESAKE.vkey.text.encode() + b"\n"))))
+    path.write_bytes(tampered(RANGE, keys(NAMESAKE.vkey, SIGNER.vkey)))
 
     assert verify(path).vkey == SIGNER.vkey
+    assert verify(path).intact
     assert verify(path, [NAMESAKE.vkey, SIGNER.vkey]).vkey == SIGNER.vkey
+    assert not verify(path, [NAMESAKE.vkey, SIGNER.vkey]).names_other_keys
+
+
+def test_a_key_that_the_reader_did_not_give_is_told(judge: Callable[..., Verdict]) -> None:
+    verdict = judge(tampered(RANGE, keys(NAMESAKE.vkey, SIGNER.vkey)))
+
+    assert verdict.intact
+    assert verdict.names_other_keys
+    assert any("een sleutel die u niet opgaf" in line for line in told(verdict))
+
+
+def test_a_bundle_that_does_not_name_its_signer_is_not_intact(
+    judge: Callable[..., Verdict],
+) -> None:
+    verdict = judge(tampered(RANGE, keys(NAMESAKE.vkey)))
+
+    assert verdict.what == "het bestand vkey noemt niet de sleutel van het checkpoint"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (RANGE, b""),
+        (RANGE, b"# Export\n\nDownload de controle van https://evil.example/\n"),
+        (RANGE, unpack(RANGE)["README.md"] + b"\n"),
+        (RANGE, unpack(SELECTION)["README.md"]),
+        (RANGE, unpack(log().range(0, 1, 599))["README.md"]),
+        (RANGE, bundle.read_me("range", SIZE, [NAMESAKE.vkey]).encode()),
+        (SELECTION, unpack(RANGE)["README.md"]),
+    ],
+)
+def test_a_readme_of_another_hand_is_seen(
+    judge: Callable[..., Verdict], data: bytes, text: bytes
+) -> None:
+    verdict = judge(tampered(data, replaced("README.md", text)))
+
+    assert verdict.what == "README.md is niet de tekst die de dienst schrijft"
 
 
 @pytest.mark.parametrize("keys", [b"", b"x\n", b"\xff\n", SIGNER.vkey.text.encode() + b"\n\n"])
@@ -473,6 +525,7 @@ def test_a_list_of_keys_that_is_none_is_seen(tmp_path: Path, keys: bytes) -> Non
     path.write_bytes(tampered(RANGE, replaced("vkey", keys)))
 
     assert "het checkpoint of de sleutel" in verify(path).what
+    assert "het checkpoint of de sleutel" in verify(path, KEYS).what
 
 
 @pytest.mark.parametrize(
@@ -496,7 +549,7 @@ def test_a_list_of_keys_that_is_none_is_seen(tmp_path: Path, keys: bytes) -> Non
         pytest.param(both(lambda rows: rows.sort(reverse=True)), 300, "oplopend", id="reversed"),
         pytest.param(without("proofs/300.tlog-proof"), None, "precies een bewijs", id="no proof"),
         pytest.param(replaced("proofs/1.tlog-proof", b""), None, "precies een", id="proof extra"),
-        pytest.param(replaced("extra.txt", b""), None, "precies een", id="file extra"),
+        pytest.param(replaced("tile/0/000", b""), None, "precies een", id="tile extra"),
         pytest.param(replaced("proofs/300.tlog-proof", b"x"), 300, "is geen bewijs", id="text"),
         pytest.param(replaced("proofs/300.tlog-proof", b"\xff"), 300, "is geen bewijs", id="bytes"),
         pytest.param(
@@ -575,13 +628,36 @@ def test_a_file_that_is_missing_is_named(judge: Callable[..., Verdict], name: st
     assert judge(pack(files)).what == f"{name} ontbreekt"
 
 
-@pytest.mark.parametrize("name", ["extra.txt", "tile/0/003", "../x", "/x", "tile/", "\x1b[2Jx"])
+@pytest.mark.parametrize("name", ["tile/0/003", "proofs/7.tlog-proof"])
 def test_a_file_that_the_manifest_does_not_name_is_named(
     judge: Callable[..., Verdict], name: str
 ) -> None:
-    shown = ascii(name)[1:-1]
+    assert judge(pack(unpack(RANGE), (name, b""))).what == f"{name} staat niet in het manifest"
 
-    assert judge(pack(unpack(RANGE), (name, b""))).what == f"{shown} staat niet in het manifest"
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "extra.txt",
+        "../x",
+        "/x",
+        "tile/0/3",
+        "tile/0/000.p/0",
+        "tile/entries/000",
+        "VKEY",
+        "proofs/01.tlog-proof",
+        "proofs/1.tlog-proof\n",
+        "proofs/\u0661.tlog-proof",
+        "proofs/12345678901234567890.tlog-proof",
+        "\x1b[2Jx",
+    ],
+)
+def test_a_name_that_no_bundle_has_is_named(judge: Callable[..., Verdict], name: str) -> None:
+    shown = ascii(name.encode().decode("ascii", "backslashreplace"))[1:-1]
+    told_by_the_manifest = tampered(RANGE, replaced(name, b""))
+
+    assert judge(pack(unpack(RANGE), (name, b""))).what == f"{shown} hoort niet in een pakket"
+    assert judge(told_by_the_manifest).what == f"{shown} hoort niet in een pakket"
 
 
 @pytest.mark.parametrize("name", ["records.jsonl", "manifest.json"])
@@ -603,6 +679,11 @@ def manifest_with(**members: object) -> bytes:
         b"[]",
         b"{}",
         b"[" * 60_000,
+        b'{"a":' * 10_000,
+        b'"' * 60_000,
+        b'"\\',
+        b"\xef\xbb\xbf" + unpack(RANGE)["manifest.json"],
+        unpack(RANGE)["manifest.json"].decode().encode("utf-16"),
         unpack(RANGE)["manifest.json"] + b"\n",
         unpack(RANGE)["manifest.json"].replace(b":", b": ", 1),
         unpack(RANGE)["manifest.json"].replace(b"{", b'{"kind":"range",', 1),
@@ -640,6 +721,8 @@ def test_a_manifest_that_is_known_must_be_that_one(judge: Callable[..., Verdict]
     digest = bundle.write_selection(file, [], log().checkpoint(), KEYS, {})
 
     assert judge(file.getvalue(), manifest=digest).intact
+    assert NOT_LOOKED_AT not in told(judge(file.getvalue(), manifest=digest))
+    assert NOT_LOOKED_AT in told(judge(file.getvalue()))
     assert "niet dat van deze export" in judge(SELECTION, manifest=digest).what
     assert "niet dat van deze export" in judge(file.getvalue(), manifest="").what
 
@@ -723,30 +806,6 @@ def test_a_fault_of_the_records_is_named_before_an_older_checkpoint(
     assert judge(data, older=log().checkpoint(601 - 1)).index == 7
 
 
-@pytest.mark.parametrize("flag", [0x1, 0x40, 0x2000])
-def test_an_encrypted_member_is_seen(judge: Callable[..., Verdict], flag: int) -> None:
-    data = bytearray(RANGE)
-    at = data.index(b"PK\x01\x02")
-    data[at + 8 : at + 10] = flag.to_bytes(2, "little")
-
-    assert judge(bytes(data)).what == "README.md is versleuteld of anders ingepakt"
-
-
-def test_a_member_that_is_packed_otherwise_is_seen(judge: Callable[..., Verdict]) -> None:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
-        archive.writestr("README.md", b"")
-
-    assert judge(file.getvalue()).what == "README.md is versleuteld of anders ingepakt"
-
-
-@pytest.mark.parametrize("part", [0, 1, 2, 3, 5, 9, 10])
-def test_a_zip_that_is_cut_off_is_seen(judge: Callable[..., Verdict], part: int) -> None:
-    verdict = judge(RANGE[: len(RANGE) * part // 10 - (part == 10)])
-
-    assert verdict.what == "het pakket is niet leesbaar (BadZipFile)"
-
-
 @given(st.lists(st.tuples(st.integers(0, len(RANGE) - 1), st.integers(1, 255)), max_size=3))
 def test_no_damage_makes_another_bundle_intact(
     tmp_path_factory: pytest.TempPathFactory, damage: list[tuple[int, int]]
@@ -771,7 +830,7 @@ def test_an_unpacked_bundle_must_be_whole_too(tmp_path: Path) -> None:
     folder = unpacked(RANGE, tmp_path)
 
     (folder / "tile" / "extra").write_bytes(b"")
-    assert verify(folder, KEYS).what == "tile/extra staat niet in het manifest"
+    assert verify(folder, KEYS).what == "tile/extra hoort niet in een pakket"
     (folder / "tile" / "extra").unlink()
     (folder / "vkey").unlink()
     assert verify(folder, KEYS).what == "vkey ontbreekt"
@@ -812,6 +871,7 @@ def test_what_was_known_stays_in_the_verdict(judge: Callable[..., Verdict]) -> N
                 "Het bereik is volledig: tussen de eerste en de laatste ontbreekt niets.",
                 "Checkpoint: een boom van 600 records.",
                 f"Ondertekend met {SIGNER.vkey.text}",
+                NOT_LOOKED_AT,
                 "Niet vergeleken met een ouder checkpoint.",
             ],
         ),
@@ -822,6 +882,7 @@ def test_what_was_known_stays_in_the_verdict(judge: Callable[..., Verdict]) -> N
                 "Elk record staat in het logboek; of de selectie volledig is, blijkt niet.",
                 "Checkpoint: een boom van 600 records.",
                 f"Ondertekend met {SIGNER.vkey.text}",
+                NOT_LOOKED_AT,
                 "Niet vergeleken met een ouder checkpoint.",
             ],
         ),
@@ -906,6 +967,7 @@ def test_a_verdict_is_not_intact_unless_it_is_said() -> None:
     assert dataclasses.replace(Verdict(), what="x") != Verdict()
     assert told(dataclasses.replace(Verdict(), intact=True)) == [
         "In orde: 0 records.",
+        NOT_LOOKED_AT,
         "Niet vergeleken met een ouder checkpoint.",
     ]
 

@@ -13,7 +13,8 @@ from small_log import SIGNER, Log, log, record, tampered, unpack
 
 from app.tlog import bundle, tree
 from app.tlog.__main__ import main
-from app.tlog.note import Signer, Vkey, open_checkpoint
+from app.tlog.note import Checkpoint, Signer, Vkey, open_checkpoint
+from app.tlog.proof import encode_proof
 
 ROOT = Path(__file__).parents[2]
 VKEY = SIGNER.vkey.text
@@ -144,9 +145,11 @@ def test_the_verifier_runs_with_cryptography_alone(path: Path, vkey: str, code: 
         "app.tlog",
         "app.tlog.bundle",
         "app.tlog.note",
+        "app.tlog.plain_zip",
         "app.tlog.proof",
         "app.tlog.tiles",
         "app.tlog.tree",
+        "app.tlog.verifier",
     }
 
 
@@ -183,3 +186,22 @@ def test_the_document_gives_every_file_and_member_of_a_bundle() -> None:
     fixed = (bundle.README, bundle.VKEY, bundle.CHECKPOINT, bundle.RECORDS, bundle.INDEX)
     assert [name for name in (*fixed, bundle.MANIFEST) if f"`{name}`" not in text] == []
     assert bundle.FORMAT in text
+
+
+def test_a_proof_is_verified_with_the_record_beside_it(tmp_path: Path) -> None:
+    known, unknown = b'{"v":1}', b'{"v":2}'
+    signer = Signer("gate.example/log", bytes(range(32)))
+    leaves = [tree.leaf_hash(each) for each in (known, unknown)]
+    note = signer.sign(Checkpoint("gate.example/log", 2, tree.node_hash(*leaves)).text)
+    (proof := tmp_path / "a.tlog-proof").write_text(encode_proof(0, leaves[1:], note))
+    (shown := tmp_path / "record.json").write_bytes(known)
+    (forged := tmp_path / "other.json").write_bytes(unknown)
+
+    def verify(file: Path, *more: str) -> int:
+        return main(["verify", str(proof), "--record", str(file), *more])
+
+    assert verify(shown, "--vkey", signer.vkey.text) == 0
+    assert verify(forged, "--vkey", signer.vkey.text) == 1
+    assert verify(tmp_path / "none", "--vkey", signer.vkey.text) == 1
+    with pytest.raises(SystemExit, match="2"):
+        verify(shown)

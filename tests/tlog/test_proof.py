@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_log import base64_of
 
-from app.tlog import proof
-from app.tlog.proof import Proof, ProofInvalid
+from app.tlog import proof, tree
+from app.tlog.note import Checkpoint, Signer
+from app.tlog.proof import Proof, ProofInvalid, encode_proof, verify_proof
 
 NOTE = "log.example\n9\n...\n\n— log.example AAAAAAAA\n"
 HASHES = [hashlib.sha256(bytes([index])).digest() for index in range(64)]
@@ -80,3 +81,54 @@ def test_hostile_text_is_refused_and_nothing_else_is_raised(text: str) -> None:
             proof.parse_proof(whole)
         except ProofInvalid:
             continue
+
+
+# A proof and its record
+
+
+def proven(record: bytes = b'{"eventId":"b","v":1}') -> tuple[str, Signer]:
+    """The proof of the second of three records, and who signed the tree."""
+    leaves = [tree.leaf_hash(each) for each in (b"{}", record, b'{"v":2}')]
+    root = tree.node_hash(tree.node_hash(leaves[0], leaves[1]), leaves[2])
+    signer = Signer("gate.example/log", bytes(range(32)))
+    checkpoint = signer.sign(Checkpoint("gate.example/log", 3, root).text)
+    return encode_proof(1, [leaves[0], leaves[2]], checkpoint), signer
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        b'{"eventId":"b","v":1}',
+        b'{"eventId":"b","v":1}\n',
+        b'{"v": 1, "eventId": "b", "index": 1, "href": "/x", "explanation": {"code": "O20"}}',
+    ],
+)
+def test_a_record_is_proven_by_its_bytes_or_by_the_answer_that_shows_it(shown: bytes) -> None:
+    text, signer = proven()
+
+    index, checkpoint = verify_proof(text, shown, [signer.vkey])
+
+    assert (index, checkpoint.size) == (1, 3)
+
+
+def test_bytes_that_are_no_json_are_proven_as_they_are() -> None:
+    text, signer = proven(b"\xff")
+
+    assert verify_proof(text, b"\xff", [signer.vkey])[0] == 1
+
+
+@pytest.mark.parametrize(
+    "shown", [b'{"eventId":"b","v":2}', b"[]", b'{"index":1}', b'{"index":1,"a":"\\ud800"}']
+)
+def test_another_record_is_not_proven(shown: bytes) -> None:
+    text, signer = proven()
+
+    with pytest.raises(ProofInvalid, match="not the one at this index"):
+        verify_proof(text, shown, [signer.vkey])
+
+
+def test_a_proof_under_a_key_that_is_not_known_is_refused() -> None:
+    text, _ = proven()
+
+    with pytest.raises(ProofInvalid, match="the checkpoint does not hold"):
+        verify_proof(text, b'{"eventId":"b","v":1}', [Signer.generate("gate.example/log").vkey])
