@@ -49,7 +49,7 @@ TILE = 256
 
 # One line in, one line out: `fork <port>` gives the id of a new service, `wait <id>` how it ended.
 NURSERY = """
-import os, sys
+import ctypes, os, sys
 import uvicorn
 from app import main
 print("ready", flush=True)
@@ -61,6 +61,7 @@ for line in sys.stdin:
     child = os.fork()
     if not child:
         os.setsid()
+        ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: it does not outlive who started it
         uvicorn.run(main.create_app(), port=int(number), log_level="warning", **main.SERVER)
         os._exit(0)
     print(child, flush=True)
