@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from service import (
     CITY,
     DOSSIER,
     LOG_ORIGIN,
+    ORIGIN,
     REVEAL,
     Clock,
     Service,
@@ -39,12 +41,15 @@ from service import (
     execute,
 )
 
-from app import database, log_keys, main
+from app import database, log_keys, main, proving
+from app.access_log import AccessLog
 from app.demo_persons import RESIDENT_WITH_CERTIFICATE
 from app.deps import Desk
+from app.month_keys import MonthKeys
 from app.settings import Mode, Settings
 from app.tlog import note, tiles, tree, watch
 from app.tlog.tiles import Tile
+from app.visit import Visit
 
 SIZE = 300  # one full tile and 44 records more
 
@@ -377,6 +382,35 @@ async def test_each_user_of_a_token_is_recorded(service: Service) -> None:
     key = service.office.keys.at(service.clock.now)
     users = [record["user"] for record in service.records()]
     assert users == [key.hide("user", user) for user in ("auditor-1", "auditor-2")]
+
+
+async def test_the_id_of_a_reading_tells_nobody_without_the_key_who_read(
+    service: Service,
+) -> None:
+    """All that goes into it stands in the record in the clear, but for the user."""
+    token = service.token(AUDITOR, AUDIT)
+    await entries(service, "000.p/1", token=token, X_Magda_Enduser_ID="auditor-1")
+    [record] = service.records()
+    visit = Visit(
+        operation=record["operation"],
+        route=record["route"],
+        started_at=service.clock.now,
+        correlation_id="",
+        event_id="",
+        trace_id="",
+        span_id="",
+        organisation=record["organisation"],
+        client=record["client"],
+        credential=record["credential"],
+        user="auditor-1",
+    )
+    gate, another = service.app.state.desk.gate, MonthKeys(Path("other-keys"))
+    another.create(service.clock.now, months=1)
+    elsewhere = replace(gate, log=AccessLog(gate.database, another, ORIGIN))
+
+    ids = [proving._hourly_id(each, visit, service.clock.now) for each in (gate, elsewhere)]
+
+    assert ids[0] == record["eventId"] != ids[1]
 
 
 async def test_two_organisations_whose_tokens_have_one_id_are_two_readers(

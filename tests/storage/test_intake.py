@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from service import ANSWERS
+from sqlalchemy.exc import OperationalError
 
-from app import dossiers, fields, intake, kbi, population, protocols
+from app import database, dossiers, fields, intake, kbi, population, protocols
 from app.database import Database
 from app.insz import Insz
 from app.intake import Report, Skipped, Stored
@@ -386,6 +387,22 @@ def test_nothing_is_reported_before_its_commit(
 def line(insz: str = PERSON, **facts: Any) -> str:
     """One line of the register."""
     return json.dumps({"insz": insz, **facts})
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_one_import_waits_for_the_other(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that store one person would clash, and the server's log would name the number."""
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", 100)
+    other = Database(store.engine.url.render_as_string(hide_password=False))
+
+    with store.writing() as session:
+        population.lock(session)
+        with pytest.raises(OperationalError, match="lock timeout"):
+            list(intake.import_lines(other, [line()], production=False))
+    stored = list(intake.import_lines(other, [line()], production=False))
+
+    other.dispose()
+    assert [type(report) for report in stored] == [Stored]
 
 
 def lines(store: Database, *content: str, production: bool = False) -> Sequence[Report]:
