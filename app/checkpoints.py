@@ -45,10 +45,13 @@ class Published:
 
 def published(session: Session) -> Published:
     """What the log has published; raises LogRewritten for keys that do not follow each other."""
-    row = session.exec(
+    return Published(*_newest(session), log_keys.listed(session))
+
+
+def _newest(session: Session) -> tuple[str, int, datetime | None]:
+    return session.exec(
         select(LogCheckpoint.note, LogCheckpoint.size, LogCheckpoint.signed_at)
     ).one()
-    return Published(row[0], row[1], row[2], log_keys.listed(session))
 
 
 def verified(session: Session, origin: str) -> Checkpoint | None:
@@ -134,7 +137,7 @@ class Notary:
             self._unsigned_since = now
         if self._is_due(head, told, now, closing=closing):
             self._sign(now, closing=closing)
-        self._save()
+        self._save(told.keys)
 
     def _lag(self, now: datetime) -> timedelta:
         return now - self._unsigned_since if self._unsigned_since else timedelta()
@@ -159,10 +162,9 @@ class Notary:
         self._vouched, self._note = checkpoint, text
         self._unsigned_since = None
 
-    def _save(self) -> None:
+    def _save(self, known: tuple[Listed, ...]) -> None:
         """Keep what is vouched for beside the key, whoever signed it: a restart must know it."""
-        with self._database.reading() as session:
-            remembered, _ = self._remembered(log_keys.listed(session))
+        remembered, _ = self._remembered(known)
         if self._vouched and (remembered is None or remembered.size < self._vouched.size):
             write_over(self._state_file, self._note.encode())
 
@@ -219,13 +221,10 @@ def _read(session: Session) -> tuple[Published, Head]:
     """What was signed, and the tree as it stands."""
     try:
         # The checkpoint first, the keys last: what is read later can only have grown.
-        row = session.exec(
-            select(LogCheckpoint.note, LogCheckpoint.size, LogCheckpoint.signed_at)
-        ).one()
-        head = log_tree.head(session)
+        newest, head = _newest(session), log_tree.head(session)
     except NoResultFound:
         raise LogRewritten("the database has no checkpoint or no head of the log") from None
-    return Published(row[0], row[1], row[2], log_keys.listed(session)), head
+    return Published(*newest, log_keys.listed(session)), head
 
 
 def _opened(told: Published, origin: str) -> Checkpoint:

@@ -31,7 +31,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"prose": prose, "inline": inline}
     # Our own file, and the one thing that must stand in the page as it is.
-    environment.globals["style"] = Markup(style())  # noqa: S704
+    environment.globals["style"] = Markup(style())  # noqa: S704 - our own style sheet
     return environment
 
 

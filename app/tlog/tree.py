@@ -8,10 +8,6 @@ from typing import NamedTuple
 HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
-# The roots of the complete subtrees that a tree of some size falls apart into, largest first:
-# as many as the size has one-bits.
-Edge = tuple[bytes, ...]
-
 
 class Node(NamedTuple):
     """The root of a complete subtree: leaves `index * 2**level` up to the next multiple."""
