@@ -22,7 +22,7 @@ test: install ## all tests, on SQLite and on a throw-away PostgreSQL where its b
 	@.venv/bin/python -m coverage report --fail-under=100 --include='$(CORE)' --skip-covered
 
 # The pure core: every branch is run by a test.
-CORE := app/agreement.py,app/amendment.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/document_schema.py,app/documents.py,app/errors.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/notation.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/register.py,app/register_lists.py,app/settings.py,app/visit.py,app/tlog/*
+CORE := app/agreement.py,app/amendment.py,app/asking.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/document_schema.py,app/documents.py,app/errors.py,app/explanation.py,app/facts.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/notation.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/register.py,app/register_lists.py,app/rule_pages.py,app/settings.py,app/visit.py,app/tlog/*
 
 soak: install ## kill the service 50 times under load on each database, and count what was lost (SOAK=)
 	.venv/bin/python tests/soak.py $(SOAK)

@@ -5,7 +5,7 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
@@ -17,14 +17,16 @@ from app.database import PATIENCE, Database
 from app.errors import (
     ClockBehind,
     DecisionOvertaken,
+    FactsChanged,
     LogUnavailable,
     QuotaTaken,
     RegisterChanged,
 )
 from app.models.access import AccessDetail, AccessRecord, LogEra, LogHead, QuotaUse
 from app.models.register import RegisterState
+from app.moments import to_millisecond
 from app.month_keys import MonthKeyMissing, MonthKeys
-from app.record import CLOCK_TOLERANCE, Allowance, Entry, Origin, RecordType, Trace, entry_of
+from app.record import CLOCK_TOLERANCE, Allowance, Entry, Origin, Trace, entry_of
 from app.tlog import tree
 from app.visit import Visit, new_event_id
 
@@ -38,7 +40,7 @@ def write(session: Session, entries: Sequence[Entry]) -> list[Result]:
     """
     head = lock(session)
     edge = log_tree.hashes_in(head.edge)
-    version = session.exec(select(RegisterState.version)).one()
+    state = session.exec(select(RegisterState.version, RegisterState.known_at)).one()
     known = _indexes(session, [entry.event_id for entry in entries])
     results: list[Result] = []
     rows, details = [], []
@@ -47,11 +49,8 @@ def write(session: Session, entries: Sequence[Entry]) -> list[Result]:
         if entry.event_id in known:
             results.append(known[entry.event_id])
             continue
-        if entry.register_version not in (None, version):
-            results.append(RegisterChanged())
-            continue
-        if newest and entry.recorded_at < newest - CLOCK_TOLERANCE:
-            results.append(ClockBehind())
+        if unfit := _unfit(entry, *state, newest):
+            results.append(unfit)
             continue
         columns = entry.columns
         if entry.allowance:
@@ -61,13 +60,14 @@ def write(session: Session, entries: Sequence[Entry]) -> list[Result]:
                 continue
             columns = entry.numbered(ordinal)
         newest = max(newest or entry.recorded_at, entry.recorded_at)
-        rows.append({**columns, "log_index": size})
-        tree.grow(edge, size, columns["leaf_hash"])
-        if entry.detail:
-            details.append({"event_id": entry.event_id, "detail": dict(entry.detail)})
         known[entry.event_id] = size
         results.append(size)
-        size += 1
+        for part, row in [(entry, columns), *((part, part.columns) for part in entry.parts)]:
+            rows.append({**row, "log_index": size})
+            tree.grow(edge, size, row["leaf_hash"])
+            if part.detail:
+                details.append({"event_id": part.event_id, "detail": dict(part.detail)})
+            size += 1
     if rows:
         session.execute(insert(AccessRecord), rows)
         session.execute(update(LogHead).values(size=size, newest=newest, edge=b"".join(edge)))
@@ -75,6 +75,19 @@ def write(session: Session, entries: Sequence[Entry]) -> list[Result]:
     if details:
         session.execute(insert(AccessDetail), details)
     return results
+
+
+def _unfit(
+    entry: Entry, version: int, known_at: datetime, newest: datetime | None
+) -> DecisionOvertaken | LogUnavailable | None:
+    """Why the record may not stand: what decided is no longer so, or the clock is behind."""
+    if entry.register_version not in (None, version):
+        return RegisterChanged()
+    if entry.known_at not in (None, known_at):
+        return FactsChanged()
+    if newest and entry.recorded_at < newest - CLOCK_TOLERANCE:
+        return ClockBehind()
+    return None
 
 
 def _take_turn(session: Session, allowance: Allowance) -> int | None:
@@ -103,6 +116,26 @@ def used(session: Session, allowance: Allowance) -> int:
 def lock(session: Session) -> LogHead:
     """Keep every append and every act on the register waiting until this transaction ends."""
     return session.exec(select(LogHead).with_for_update()).one()
+
+
+def learn(session: Session, now: datetime) -> datetime:
+    """Take the moment at which this transaction learns facts about persons: for an import.
+
+    Under the lock of the head, and later than every record and every import before: an advice that
+    is in the log was given without these facts, and "as known at" its moment leaves them out.
+    """
+    head = lock(session)
+    state = session.exec(select(RegisterState)).one()
+    newest = max(head.newest or state.known_at, state.known_at)
+    later = to_millisecond(newest + timedelta(milliseconds=1))
+    state.known_at = max(to_millisecond(now), later)
+    session.add(state)
+    return state.known_at
+
+
+def known_at(session: Session) -> datetime:
+    """When the newest facts about persons were learned."""
+    return session.exec(select(RegisterState.known_at)).one()
 
 
 def reset_clock(session: Session, now: datetime) -> datetime | None:
@@ -169,7 +202,7 @@ def _indexes(session: Session, event_ids: Sequence[str]) -> dict[str, int]:
     return dict(found.all())
 
 
-def write_admin(
+def write_command(
     session: Session,
     keys: MonthKeys,
     origin: Origin,
@@ -177,13 +210,12 @@ def write_admin(
     trace: Trace,
     now: datetime,
     actor: str | None = None,
+    organisation: str | None = None,
     reference: str | None = None,
 ) -> str:
-    """Record an administrative act in the transaction of the act: both stand, or neither.
+    """Record a command of the office in the transaction of what it does: both stand, or neither.
 
-    Returns the id of the record.
-
-    Raises ClockBehind, so that the act does not stand either.
+    Returns the id of the record. Raises ClockBehind, so that the act does not stand either.
     """
     visit = Visit(
         operation=operation,
@@ -195,10 +227,9 @@ def write_admin(
         span_id=secrets.token_hex(8),
         system="protocolpoort",
         user=actor,
+        organisation=organisation,
         reference=reference,
     )
-    if trace.type is RecordType.ACCESS:
-        trace = replace(trace, type=RecordType.ADMIN)
     [result] = write(session, [entry_of(visit, trace, keys.at(now), origin, now, None)])
     if isinstance(result, Exception):
         raise result
@@ -224,9 +255,14 @@ class AccessLog:
         return self._keys
 
     async def append(
-        self, visit: Visit, trace: Trace, now: datetime, register_version: int | None
+        self,
+        visit: Visit,
+        trace: Trace,
+        now: datetime,
+        register_version: int | None,
+        parts: Sequence[tuple[Visit, Trace]] = (),
     ) -> int:
-        """Return the index when the record is durable.
+        """Return the index when the record is durable, and those of its parts after it.
 
         Raises DecisionOvertaken when the register or the quota is no longer what it was when
         it was decided, and LogUnavailable when the record cannot be written: nothing may leave.
@@ -238,7 +274,10 @@ class AccessLog:
         except (MonthKeyMissing, OSError):
             self.failed = True
             raise LogUnavailable from None
-        entry = entry_of(visit, trace, key, self._origin, now, register_version)
+        entry = replace(
+            entry_of(visit, trace, key, self._origin, now, register_version),
+            parts=tuple(entry_of(*part, key, self._origin, now, None) for part in parts),
+        )
         future: asyncio.Future[int | DecisionOvertaken] = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, future))
         if self._writer is None or self._writer.done():

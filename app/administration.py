@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -212,8 +212,24 @@ def record_export(
         return _record(session, office, "logExport", trace, now)
 
 
+def record_reading(
+    office: Office, operation: str, span: range, now: datetime, reason: str | None = None
+) -> None:
+    """Record that a stretch of the log is read by a command, before it is read."""
+    counts = {"firstIndex": span.start, "lastIndex": span.stop - 1} if span else {}
+    trace = Trace(
+        type=RecordType.LOG_READ,
+        reason_reference=reason,
+        counts={**counts, "records": len(span)},
+    )
+    with office.database.writing() as session:
+        _record(session, office, operation, trace, now)
+
+
 def _record(session: Session, office: Office, operation: str, trace: Trace, now: datetime) -> str:
-    return access_log.write_admin(
+    if trace.type is RecordType.ACCESS:
+        trace = replace(trace, type=RecordType.ADMIN)
+    return access_log.write_command(
         session, office.keys, office.origin, operation, trace, now, office.actor
     )
 

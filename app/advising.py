@@ -1,20 +1,22 @@
-"""The use case `queryAdvies`: does this person meet the integration obligation on that date?"""
+"""The use cases `queryAdvies` and `queryAdviesBatch`: is the obligation met on that date?"""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from functools import partial
 
 from sqlmodel import Session
 
-from app import answers, dossiers, obligation, policy, population
-from app.errors import AccessRefused, DateOutOfRange, Issue, IssueType, NoAdvice, Reason
-from app.gate import Gate
-from app.moments import brussels_date
-from app.obligation import Advice, Facts, Profile
-from app.policy import Operation, Refused
-from app.population import Admitted
-from app.record import Agreement, Allowance, Trace
+from app import access_log, answers, batching, judging, policy, population
+from app.errors import AccessRefused, NoAdvice, Reason
+from app.gate import Gate, Told
+from app.insz import Insz
+from app.judging import Case
+from app.moments import brussels_date, to_millisecond
+from app.obligation import Profile
+from app.policy import Granted, Operation
+from app.record import Trace
 from app.visit import Visit
-from app.wire import AdviceQuestion
+from app.wire import AdviceBatch, AdviceQuestion
 
 
 async def advise(gate: Gate, visit: Visit, question: AdviceQuestion, now: datetime) -> bytes:
@@ -22,78 +24,79 @@ async def advise(gate: Gate, visit: Visit, question: AdviceQuestion, now: dateti
 
     Raises AccessRefused, DateOutOfRange or NoAdvice, all after their record is durable.
     """
-    today = brussels_date(now)
-    asked = policy.Question(
-        Operation.QUERY_ADVIES,
+    trace = Trace(as_of=question.toetsdatum, subject=question.insz.digits)
+    asked = _asked(Operation.QUERY_ADVIES, visit, question)
+    granted, trace = await gate.open(visit, asked, trace, now)
+    tell = _teller(gate, granted, question.toetsdatum, now)
+    told = await gate.database.read(tell, visit, trace, question.insz)
+    return await gate.finish(visit, told)
+
+
+async def advise_batch(gate: Gate, visit: Visit, question: AdviceBatch, now: datetime) -> bytes:
+    """The same for each person of a batch; what refuses the whole of it is raised."""
+    asked = _asked(Operation.QUERY_ADVIES_BATCH, visit, question)
+    granted, trace = await gate.open(visit, asked, Trace(as_of=question.toetsdatum), now)
+    tell = _teller(gate, granted, question.toetsdatum, now)
+    return await batching.answer_all(gate, visit, trace, question.vragen, tell, now)
+
+
+def _asked(
+    operation: Operation, visit: Visit, question: AdviceQuestion | AdviceBatch
+) -> policy.Question:
+    return policy.Question(
+        operation,
         question.doeleinde,
         function_profile=visit.function_profile,
         test_date=question.toetsdatum,
     )
-    clause, decision = await gate.decide(visit, asked, today)
-    trace = Trace(
-        agreement=Agreement.of(clause),
-        purpose=gate.register.known_purpose(question.doeleinde),
-        as_of=question.toetsdatum,
-        subject=question.insz.digits,
-        allowance=Allowance.of(clause, asked.operation, today),
-    )
-    if isinstance(decision, Refused):
-        await gate.refuse(visit, trace, _refusal(decision))
 
-    admission = await gate.database.read(
-        population.admit, decision.clause.population, question.insz, today, now
-    )
-    if isinstance(admission, Reason):
-        await gate.refuse(visit, trace, AccessRefused(admission))
 
-    # A document that opens an advice without a profile is refused when it is loaded.
-    profile = Profile(str(decision.clause.advice_profile))
-    facts = await gate.database.read(_read, admission, profile)
-    advice = obligation.advise(facts, question.toetsdatum, profile)
+def _teller(gate: Gate, granted: Granted, on: date, now: datetime) -> batching.Tell:
+    return partial(_tell, granted=granted, on=on, maximum_age=gate.settings.max_data_age, now=now)
+
+
+def _tell(
+    session: Session,
+    visit: Visit,
+    trace: Trace,
+    insz: Insz,
+    *,
+    granted: Granted,
+    on: date,
+    maximum_age: timedelta,
+    now: datetime,
+) -> Told:
+    """Judge by what is known now, and record from when that is: newer facts mean judging anew."""
+    # First: what is learned between this and the reading of the facts is noticed at the record.
+    known_at = access_log.known_at(session)
+    trace = replace(trace, known_at=known_at)
+    admitted = population.admit(session, granted.clause.population, insz, brussels_date(now), now)
+    if isinstance(admitted, Reason):
+        return Told(trace, fault=AccessRefused(admitted))
+    case = Case(
+        on,
+        # A document that opens an advice without a profile is refused when it is loaded.
+        Profile(str(granted.clause.advice_profile)),
+        asked_at=to_millisecond(max(now, known_at)),
+        maximum_age=maximum_age,
+    )
+    judged = judging.judge(session, admitted.numbers, case)
     trace = replace(
         trace,
-        subject_basis=decision.clause.population.kind.value,
-        subject_fact=admission.fact,
-        rule_set=answers.rule_set(profile),
-        detail=_detail(advice, profile),
+        subject_basis=granted.clause.population.kind.value,
+        subject_fact=admitted.fact,
+        rule_set=case.rule_set,
+        detail=judged.explanation,
     )
-    if advice.outcome is None:
-        await gate.refuse(visit, trace, NoAdvice())
-
-    answer = answers.encode_advice(visit, question, advice, profile, now)
-    await gate.record(visit, replace(trace, answer=answer))
-    # The record is durable here; nothing has left yet.
-    return answer
-
-
-def _read(session: Session, admitted: Admitted, profile: Profile) -> Facts:
-    """Read what this profile judges by, and nothing else: no breaches for the first two."""
-    numbers = admitted.numbers
-    found = dossiers.read_all(session, numbers, obligation.blocks_needed(profile))
-    return obligation.read_facts(
-        [dossier.blocks for dossier in found],
-        dossiers.target_groups(session, numbers),
-        fault=dossiers.has_fault(session, numbers),
+    if judged.advice.outcome is None:
+        return Told(trace, fault=NoAdvice())
+    answer = answers.encode_advice(
+        visit,
+        granted.clause.purpose,
+        judged.advice,
+        on=on,
+        asked_at=case.asked_at,
+        data_from=judged.data_from,
+        rule_set=case.rule_set,
     )
-
-
-def _refusal(refused: Refused) -> AccessRefused | DateOutOfRange:
-    """A date outside the legal ground is a fault of the question, all else a refusal."""
-    if refused.reason is not Reason.INVALID_DATE:
-        return AccessRefused(refused.reason, on=refused.on)
-    first = f" and not before {refused.on}" if refused.on else ""
-    rule = f"must be a date of today or earlier{first}"
-    return DateOutOfRange([Issue(IssueType.OUT_OF_RANGE, rule, name="toetsdatum")])
-
-
-def _detail(advice: Advice, profile: Profile) -> dict[str, str]:
-    """For the auditor alone: the internal code can tell something about health."""
-    return {
-        "code": advice.code,
-        "profiel": profile.value,
-        "situatie": advice.rule.situation,
-        "rechtsgrond": advice.rule.legal_ground,
-        "zekerheid": advice.rule.certainty,
-        # A postponement always carries an expiry date: one without is doubtful data.
-        **({"opmerking": "uitstel of opschorting zonder einddatum"} if advice.open_ended else {}),
-    }
+    return Told(trace, answer)

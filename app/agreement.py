@@ -318,12 +318,21 @@ class Access(Remarked):
         for at, quota in enumerate(self.quota):
             if quota.operation not in operations:
                 yield ("quota", at, "operatie"), "is not among operaties"
+            batch = BATCHES.get(quota.operation)
+            if batch in operations and batch not in {other.operation for other in self.quota}:
+                yield ("quota", at, "operatie"), f"is not counted by {batch}, which needs its own"
         yield from unique((("operaties", at), op) for at, op in enumerate(self.operations))
         yield from unique((("velden", at, "veld"), g.field) for at, g in enumerate(self.grants))
         yield from unique(
             (("quota", at, "operatie"), q.operation) for at, q in enumerate(self.quota)
         )
 
+
+# A quota on the single request alone would be evaded by asking the same in a batch.
+BATCHES: Mapping[Operation, Operation] = {
+    Operation.QUERY_DOSSIER: Operation.QUERY_DOSSIER_BATCH,
+    Operation.QUERY_ADVIES: Operation.QUERY_ADVIES_BATCH,
+}
 
 # In words: from when, or until when, a receiver keeps the data.
 KEPT_FROM: Mapping[str, str] = {
@@ -454,6 +463,13 @@ class Document(Part):
         """The Dutch names of the demanded contents that are absent."""
         held = {Contents.model_fields[name].alias for name, value in self.contents if value}
         return tuple(name for name in CONTENTS if name not in held)
+
+    @property
+    def provider(self) -> str:
+        """The identifier of the first body that provides the data."""
+        return next(
+            party.organisations[0] for party in self.parties if Role.PROVIDER in party.roles
+        )
 
     @property
     def draft(self) -> bool:

@@ -8,10 +8,10 @@ import orjson
 
 from app.errors import Reason
 from app.moments import rfc3339
-from app.obligation import REASONS, RULE_SET_ID, RULE_SET_VERSION, Advice, Profile
+from app.obligation import REASONS, Advice
 from app.policy import Clause, Quota, Standing
 from app.visit import Visit
-from app.wire import BASE, AdviceQuestion, DossierQuestion
+from app.wire import BASE
 
 # MAGDA 30004: the number that was asked has been replaced.
 REPLACED_NUMBER = {
@@ -24,7 +24,6 @@ REPLACED_NUMBER = {
 
 def encode_dossier(
     visit: Visit,
-    question: DossierQuestion,
     clause: Clause,
     document: Mapping[str, Any],
     *,
@@ -37,7 +36,7 @@ def encode_dossier(
     return orjson.dumps(
         {
             "id": visit.event_id,
-            "referte": question.referte,
+            "referte": visit.reference,
             "opgevraagdOp": rfc3339(now),
             "gegevensVan": rfc3339(fetched_at),
             **({"bewarenTot": keep_until.isoformat()} if keep_until else {}),
@@ -47,7 +46,7 @@ def encode_dossier(
                 "hash": clause.hash,
                 "href": f"{BASE}/protocollen/{clause.protocol}?versie={clause.version}",
             },
-            "doeleinde": question.doeleinde,
+            "doeleinde": clause.purpose,
             "dossier": document,
             "meldingen": [REPLACED_NUMBER] if replaced else [],
         }
@@ -55,42 +54,65 @@ def encode_dossier(
 
 
 def encode_advice(
-    visit: Visit, question: AdviceQuestion, advice: Advice, profile: Profile, now: datetime
+    visit: Visit,
+    purpose: str,
+    advice: Advice,
+    *,
+    on: date,
+    asked_at: datetime,
+    data_from: datetime | None,
+    rule_set: Mapping[str, str],
 ) -> bytes:
-    """The answer of `queryAdvies`; a reason with NOK only (avsb-2021, art. 3 and 6)."""
-    answer: dict[str, Any] = {
+    """The answer of `queryAdvies`; a reason with NOK only (avsb-2021, art. 3 and 6).
+
+    Nothing in an OK depends on why it is one: `gegevensVan` is of a delivery, not of the dossier.
+    """
+    reason = advice.wire_reason
+    answer = {
         "id": visit.event_id,
-        "referte": question.referte,
+        "referte": visit.reference,
         "advice": advice.outcome,
         "type": "sync",
         "correlationId": visit.correlation_id,
-        "toetsdatum": question.toetsdatum.isoformat(),
-        "geraadpleegdOp": rfc3339(now),
-        "doeleinde": question.doeleinde,
-        "regelset": rule_set(profile),
+        "toetsdatum": on.isoformat(),
+        "geraadpleegdOp": rfc3339(asked_at),
+        "gegevensVan": rfc3339(data_from) if data_from else None,
+        "doeleinde": purpose,
+        "regelset": rule_set,
+        "redenen": [{"code": reason, "omschrijving": REASONS[reason]}] if reason else None,
     }
-    if advice.wire_reason:
-        answer["redenen"] = [
-            {"code": advice.wire_reason, "omschrijving": REASONS[advice.wire_reason]}
-        ]
-    return orjson.dumps(answer)
+    return orjson.dumps({name: value for name, value in answer.items() if value is not None})
 
 
-def rule_set(profile: Profile) -> dict[str, str]:
-    """Which rules judged: in every advice and its record."""
-    return {"id": RULE_SET_ID, "versie": RULE_SET_VERSION, "profiel": profile.value}
+def encode_batch(visit: Visit, items: Sequence[Mapping[str, Any]]) -> bytes:
+    """The answer of a batch; each item in the place of its question."""
+    numbered = [{"index": index, **item} for index, item in enumerate(items)]
+    return orjson.dumps({"id": visit.event_id, "items": numbered})
 
 
 def encode_access(
-    records: Sequence[tuple[int, Mapping[str, Any]]], *, more: bool, size: int
+    records: Sequence[tuple[int, Mapping[str, Any]]],
+    *,
+    more: bool,
+    size: int,
+    signs: Mapping[int, Sequence[str]],
+    whole: bool,
 ) -> bytes:
-    """A page of records, newest first; `next` is the cursor of the following page."""
+    """A page of records, newest first; `next` is the cursor of the following page.
+
+    `signs` are those of unusual asking, by index; `whole` is False when some may be missing.
+    """
     answer: dict[str, Any] = {
-        "items": [_item(index, record) for index, record in records],
+        "items": [
+            {**_item(index, record), **({"ongewoon": signs[index]} if index in signs else {})}
+            for index, record in records
+        ],
         "boomgrootte": size,
     }
     if more:
         answer["next"] = str(records[-1][0])
+    if not whole:
+        answer["ongewoonOnvolledig"] = True
     return orjson.dumps(answer)
 
 
@@ -125,19 +147,22 @@ def encode_consultations(records: Sequence[tuple[int, Mapping[str, Any]]], *, mo
 
 
 def _consultation(record: Mapping[str, Any]) -> dict[str, Any]:
-    protocol, version = record["protocol"], record["protocolVersion"]
+    """The agency's own staff ask without a protocol: there is no sharing."""
     item = {
         "organisatie": record["organisation"],
+        "namens": record.get("onBehalfOf"),
         "tijdstip": record["recordedAt"],
         "doeleinde": record["purpose"],
         "dienst": record["operation"],
-        "protocol": {
-            "id": protocol,
-            "versie": version,
-            "href": f"{BASE}/protocollen/{protocol}?versie={version}",
-        },
+        "protocol": _agreed(record) if "protocol" in record else None,
     }
-    return {**item, "namens": record["onBehalfOf"]} if "onBehalfOf" in record else item
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def _agreed(record: Mapping[str, Any]) -> dict[str, Any]:
+    protocol, version = record["protocol"], record["protocolVersion"]
+    href = f"{BASE}/protocollen/{protocol}?versie={version}"
+    return {"id": protocol, "versie": version, "href": href}
 
 
 def encode_my_access(

@@ -1,9 +1,10 @@
 """The commands. Data on stdout, messages on stderr; exit 0 ok, 1 failed, 2 usage, 3 set-up."""
 
+import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from app import (
     doctor,
     intake,
     main,
+    own_advice,
     protocols,
     roles,
 )
@@ -27,9 +29,13 @@ from app.console import (
     FAILED,
     Actor,
     AsJson,
+    FromStdin,
+    day,
     give,
     give_rows,
+    insz_from_stdin,
     messages,
+    moment,
     note,
     office,
     ready_database,
@@ -41,12 +47,14 @@ from app.demo_persons import demo_persons
 from app.deps import read_clock
 from app.doctor import Level
 from app.errors import ClockBehind, LogUnavailable
-from app.insz import Insz, NotAnInsz
-from app.intake import Report, Skipped, Stored
+from app.intake import Delivery, Report, Skipped, Stored
 from app.log_commands import log
 from app.log_keys import LogRewritten, vkeys
+from app.moments import rfc3339
 from app.month_keys import MonthKeyMissing, MonthKeys
 from app.notation import DocumentInvalid
+from app.obligation import CURRENT, RULE_SETS, Profile
+from app.own_advice import AdviceRefused, Asked
 from app.register_commands import attempt, protocol, protocol_files, report_faults
 from app.settings import SettingInvalid
 from app.tokens import DemoIssuer, IssuersInvalid
@@ -199,6 +207,46 @@ def db_grant(role: str) -> None:
     say(f"{role} has what the service needs, and no more: let PROTOCOLPOORT_DATABASE_URL name it")
 
 
+@app.command("advise")
+def run_advise(
+    _source: FromStdin,
+    on: Annotated[str, typer.Option("--on", metavar="D", help="The test date.")],
+    purpose: Annotated[str, typer.Option(help="The purpose code: it gives the profile.")],
+    profile: Annotated[Profile | None, typer.Option(help="Another profile.")] = None,
+    known: Annotated[
+        str | None,
+        typer.Option("--as-known-at", metavar="MOMENT", help="RFC 3339, as in an answer."),
+    ] = None,
+    rules: Annotated[str, typer.Option(help="Version of the rule set.")] = CURRENT.version,
+    as_json: AsJson = False,
+    actor: Actor = None,
+) -> None:
+    """Advise the agency's own staff, with the explanation; it is logged like any other advice.
+
+    Exit 1 when no advice can be given.
+    """
+    if rules not in RULE_SETS:
+        raise typer.BadParameter(f"--rules must be one of {', '.join(RULE_SETS)}")
+    asked = Asked(
+        insz_from_stdin(),
+        note(purpose, "--purpose") or "",
+        day("--on", on),
+        profile,
+        moment("--as-known-at", known) if known else None,
+        RULE_SETS[rules],
+    )
+    chosen = settings()
+    if chosen.production and asked.insz.is_test:
+        raise typer.BadParameter("a test number, which production does not take")
+    try:
+        explanation = own_advice.advise(office(actor), asked, chosen.max_data_age, read_clock())
+    except AdviceRefused as refused:
+        say(str(refused))
+        raise typer.Exit(FAILED) from None
+    give(json.dumps(explanation, ensure_ascii=False) if as_json else explanation["tekst"])
+    raise typer.Exit(FAILED if explanation["uitkomst"] == "GEEN_ADVIES" else 0)
+
+
 @clock.command("accept")
 def clock_accept(
     reason: Annotated[str, typer.Option(help="Why; it stands in the log.")], actor: Actor = None
@@ -209,14 +257,24 @@ def clock_accept(
 
 
 @kbi.command("import")
-def kbi_import(paths: list[Path]) -> None:
+def kbi_import(
+    paths: list[Path],
+    complete: Annotated[
+        bool,
+        typer.Option(
+            "--volledig", help="This delivery is complete: who is not in it has no dossier."
+        ),
+    ] = False,
+) -> None:
     """Store MAGDA GeefDossierKBI-01.00 answers: XML files, or folders of them."""
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise typer.BadParameter(f"{missing[0]} does not exist")
     files = intake.answer_files(paths)
     desk, production = office(), settings().production
-    reports = intake.import_answers(desk.database, files, read_clock(), production=production)
+    reports = intake.import_answers(
+        desk.database, files, read_clock, production=production, complete=complete
+    )
     raise typer.Exit(follow(reports, len(files), "answers"))
 
 
@@ -225,7 +283,7 @@ def register_import(file: Annotated[Path, typer.Argument(exists=True, dir_okay=F
     """Store residences, memberships, participations, consents and contact data (JSON Lines)."""
     desk, production = office(), settings().production
     with file.open(encoding="utf-8", errors="surrogateescape") as lines:
-        reports = intake.import_lines(desk.database, lines, production=production)
+        reports = intake.import_lines(desk.database, lines, read_clock, production=production)
         code = follow(reports, None, "lines")
     raise typer.Exit(code)
 
@@ -243,19 +301,10 @@ def token_issue(
 
 
 @token.command("citizen")
-def token_citizen(
-    source: Annotated[str, typer.Argument(metavar="-", help="The INSZ comes on standard input.")],
-) -> None:
+def token_citizen(_source: FromStdin) -> None:
     """Print a token of the demo issuer for one person, alone on one line."""
-    if source != "-":  # an argument stands in the history of the shell
-        raise typer.BadParameter("give - and the INSZ on standard input")
     issuer = DemoIssuer.load_or_create(main.DEMO_ISSUER_KEY, settings().mode)
-    try:
-        insz = Insz(sys.stdin.readline().strip())
-    except (NotAnInsz, UnicodeDecodeError):
-        say("standard input holds no valid INSZ on its first line")
-        raise typer.Exit(FAILED) from None
-    give(issuer.issue_citizen(insz, read_clock()))
+    give(issuer.issue_citizen(insz_from_stdin(), read_clock()))
 
 
 @keys.command("create")
@@ -271,6 +320,7 @@ def keys_create(months: Annotated[int, typer.Option(min=1, max=120)] = 3) -> Non
 def follow(reports: Iterable[Report], total: int | None, what: str) -> int:
     """Show the progress of an import and name what was skipped; the exit code."""
     stored = unchanged = skipped = 0
+    undeclared = False
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
         task = progress.add_task(what, total=total)
         for report in reports:
@@ -283,8 +333,13 @@ def follow(reports: Iterable[Report], total: int | None, what: str) -> int:
                 case Skipped():
                     skipped += 1
                     say(f"{report.name}: {report.rule}")
+                case Delivery(fetched_at=datetime() as oldest):
+                    say(f"the delivery is complete, as of {rfc3339(oldest)}")
+                case Delivery():
+                    undeclared = True
+                    say(f"the delivery is not declared complete: {report.rule}")
     say(f"{what}: {stored} stored, {unchanged} unchanged, {skipped} skipped")
-    return FAILED if skipped else 0
+    return FAILED if skipped or undeclared else 0
 
 
 if __name__ == "__main__":

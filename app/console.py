@@ -3,7 +3,8 @@
 import getpass
 import json
 import os
-from datetime import date
+import sys
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
@@ -14,10 +15,11 @@ from app.administration import Office
 from app.database import Database
 from app.deps import read_clock
 from app.errors import InputInvalid
+from app.insz import Insz, NotAnInsz
 from app.moments import read_day
 from app.month_keys import MonthKeys
 from app.settings import SettingInvalid, Settings
-from app.wire import read_note
+from app.wire import read_instant, read_note
 
 FAILED, CONFIGURATION = 1, 3
 
@@ -25,6 +27,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Data as JSON.")]
 Reason = Annotated[str | None, typer.Option(help="Why; it stands in the log.")]
 Actor = Annotated[
     str | None, typer.Option(help="Who acts; the account of this machine without it.")
+]
+
+
+def _dash(source: str) -> str:
+    if source != "-":
+        raise typer.BadParameter("give - and the INSZ on standard input")
+    return source
+
+
+# A national number is never an argument, which stands in the history of the shell.
+FromStdin = Annotated[
+    str, typer.Argument(metavar="-", help="The INSZ comes on standard input.", callback=_dash)
 ]
 
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -84,6 +98,23 @@ def day(name: str, text: str) -> date:
     if found is None:
         raise typer.BadParameter(f"{name} must be a date, as 2026-01-31")
     return found
+
+
+def moment(name: str, text: str) -> datetime:
+    """A moment of the command line."""
+    try:
+        return read_instant(text)
+    except InputInvalid as invalid:
+        raise typer.BadParameter(f"{name} {invalid.issues[0].detail}") from None
+
+
+def insz_from_stdin() -> Insz:
+    """The national number of a command that takes `FromStdin`."""
+    try:
+        return Insz(sys.stdin.readline().strip())
+    except (NotAnInsz, UnicodeDecodeError):
+        say("standard input holds no valid INSZ on its first line")
+        raise typer.Exit(FAILED) from None
 
 
 def give(data: str) -> None:

@@ -18,7 +18,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from app import dossiers, intake
+from app import access_log, dossiers, intake
 from app.administration import Office
 from app.canonical import canonical_json
 from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE, DemoPerson
@@ -44,16 +44,19 @@ def fill(office: Office, persons: Iterable[DemoPerson], now: datetime) -> int:
         lines = [json.dumps(person.register) for person in batch]
         refused = [
             report
-            for report in intake.import_lines(office.database, lines, production=False)
+            for report in intake.import_lines(office.database, lines, lambda: now, production=False)
             if isinstance(report, intake.Skipped)
         ]
         assert not refused, refused  # noqa: S101 - the persons are ours
         with office.database.writing() as session:
+            learned = access_log.learn(session, now)
             for person in batch:
                 if person.blocks is not None:
-                    new += dossiers.store(session, person.insz, person.blocks, now, now)
+                    new += dossiers.store(session, person.insz, person.blocks, now, learned)
                 if person.fault is not None:
-                    dossiers.mark_fault(session, person.insz, person.fault, now)
+                    dossiers.store_fault(session, person.insz, person.fault, now, learned)
+    with office.database.writing() as session:
+        dossiers.declare_complete(session, now, access_log.learn(session, now))
     return new
 
 

@@ -46,7 +46,6 @@ from app.errors import (
 from app.gate import Gate
 from app.insz import contains_insz
 from app.log_keys import LogRewritten
-from app.moments import brussels_date
 from app.record import Trace
 from app.strangers import Strangers
 from app.tokens import Caller, Citizen, Verifier
@@ -139,13 +138,13 @@ async def _answer(
 ) -> Response:
     """The order of checks of api.md; raises a Fault only after its record."""
     gate = desk.gate
-    content = await read_content(request)
+    content = await read_content(request, door.limit)
     now = gate.clock()  # a body may have taken its time: what it asks is judged when it is whole
     try:
         caller = await desk.verifier.verify(_authorization(request), now)
     except Fault as fault:
         if content is None:
-            return problems.render(BodyTooLarge(BODY_LIMIT))
+            return problems.render(BodyTooLarge(door.limit))
         recorded = await desk.strangers.note(visit, fault, now)
         return problems.render(fault, visit.event_id if recorded else None)
 
@@ -156,7 +155,7 @@ async def _answer(
         credential=caller.credential,
     )
     if retry_after := desk.too_often(caller):
-        limited = BodyTooLarge(BODY_LIMIT) if content is None else RateLimited(retry_after)
+        limited = BodyTooLarge(door.limit) if content is None else RateLimited(retry_after)
         recorded = await desk.strangers.note(visit, limited, now)
         return problems.render(limited, visit.event_id if recorded else None)
 
@@ -184,7 +183,7 @@ async def _decide(
     for _ in range(DECISIONS):
         # One snapshot decides and is recorded: another request may reload the register meanwhile.
         now = gate.clock()
-        decided = replace(gate, day=brussels_date(now))
+        decided = replace(gate, decided_at=now)
         try:
             if isinstance(arrival, Turned):
                 await decided.refuse(arrival.visit, known, arrival.fault)
@@ -198,7 +197,7 @@ async def _decide(
     raise LogUnavailable
 
 
-async def read_content(request: Request) -> bytes | None:
+async def read_content(request: Request, limit: int = BODY_LIMIT) -> bytes | None:
     """The body, or None when it is too large; what is too much is read away, not kept."""
     content = bytearray()
     size = 0
@@ -208,11 +207,11 @@ async def read_content(request: Request) -> bytes | None:
                 size += len(chunk)
                 if size > DRAINED:
                     return None
-                if size <= BODY_LIMIT:
+                if size <= limit:
                     content += chunk
     except (TimeoutError, ClientDisconnect):
         pass  # what came is judged, and recorded, as it is: half a body is no JSON
-    return bytes(content) if size <= BODY_LIMIT else None
+    return bytes(content) if size <= limit else None
 
 
 def _authorization(request: Request) -> str | None:

@@ -9,7 +9,7 @@ from json import JSONDecodeError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from app import access_log, checkpoints, log_keys, log_tree, protocols, roles
+from app import access_log, checkpoints, dossiers, log_keys, log_tree, protocols, roles
 from app.database import Database, is_current
 from app.moments import brussels_date
 from app.month_keys import MonthKeys, kept_since, ready_ahead
@@ -83,6 +83,7 @@ def _database(settings: Settings, now: datetime) -> Iterator[Finding]:
             yield from _clock(session, now)
             yield from _log(session, settings, now)
             yield from _role(session)
+            yield from _delivery(session, settings, now)
             yield from _register(session, brussels_date(now), production=settings.production)
     except (DocumentInvalid, JSONDecodeError):
         yield _error(
@@ -104,6 +105,17 @@ def _clock(session: Session, now: datetime) -> Iterator[Finding]:
         yield _error(
             "the clock stands before the newest record of the log: nothing is answered",
             "set the clock right, or run `protocolpoort clock accept` when the record is wrong",
+        )
+
+
+def _delivery(session: Session, settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Without a fresh complete delivery nobody knows who has no dossier: no advice on them."""
+    delivered = dossiers.last_delivery(session)
+    if delivered is None or now - delivered > settings.max_data_age:
+        what = f"is from {brussels_date(delivered)}" if delivered else "was never declared"
+        yield _warning(
+            f"a complete delivery {what}: who has no dossier gets no advice",
+            "run `protocolpoort kbi import --volledig` on a complete delivery",
         )
 
 

@@ -30,10 +30,11 @@ from app.moments import read_day
 from app.settings import Settings
 from app.tokens import Caller, Citizen
 from app.visit import Visit
-from app.wire import GUID, PersonQuestion
+from app.wire import GUID, Batch, PersonQuestion
 
 JSON = "application/json"
 BODY_LIMIT = 64 * 1024
+BATCH_LIMIT = 256 * 1024
 ISSUES = 20  # named in one problem; a body of nothing but faults is not echoed as a long list
 
 
@@ -70,6 +71,7 @@ class Door(Generic[Body]):
     paged: bool = False  # its answer comes in pages: `cursor` is a query parameter too
     citizen: bool = False  # for the person of a citizen token alone; else for organisations alone
     produces: str = JSON  # the media type of its answer
+    limit: int = BODY_LIMIT  # bytes of its body
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ def inspect(
 ) -> "Arrival[Body] | Turned":
     """Size, method, media types, syntax and headers, scope, sender: the first fault turns away."""
     if content is None:
-        return Turned(visit, BodyTooLarge(BODY_LIMIT))
+        return Turned(visit, BodyTooLarge(door.limit))
     if request.method != door.method:
         return Turned(visit, MethodNotAllowed(door.method))
     if not accepts(request.headers.getlist("accept"), door.produces):
@@ -133,7 +135,7 @@ def inspect(
     if issues:
         kind = InszInvalid if number_is_wrong and len(issues) == 1 else InputInvalid
         return Turned(visit, kind(issues[:ISSUES]))
-    if isinstance(body, PersonQuestion):  # a search value never stands in the log
+    if isinstance(body, PersonQuestion | Batch):  # a search value never stands in the log
         visit = replace(visit, reference=body.referte)
 
     if fault := _closed(door, visit, caller):

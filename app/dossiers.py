@@ -1,16 +1,17 @@
-"""Dossiers: what the source gave, when we learned it, and only the blocks that are asked."""
+"""Dossiers: what the source answered, when we learned it, and only the blocks that are asked."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, delete, func, select
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, func, select
 
 from app import fields
 from app.canonical import digest
 from app.insz import Insz
-from app.models.dossiers import DossierVersion, SourceFault
+from app.models.dossiers import CompleteDelivery, DossierVersion, SourceAnswer
 
 
 def _column(block: str) -> str:
@@ -18,20 +19,38 @@ def _column(block: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in block)
 
 
-# An older answer that arrives later is history, not the current dossier.
-_NEWEST_FIRST = (col(DossierVersion.fetched_at).desc(), col(DossierVersion.id).desc())
 COLUMNS: Mapping[str, str] = {block: _column(block) for block in fields.BLOCKS}
+NO_DOSSIER = "30001"  # MAGDA: the source states that there is no dossier
+# An older answer that arrives later is history, not the current one.
+_NEWEST_FIRST = (col(SourceAnswer.fetched_at).desc(), col(SourceAnswer.id).desc())
 
 
 @dataclass(frozen=True)
 class Dossier:
-    """The asked blocks of the current version."""
+    """The asked blocks of the current version, and when the source last gave them."""
 
     fetched_at: datetime
     blocks: Mapping[str, Any]
 
 
-def read(session: Session, numbers: Sequence[str], blocks: Collection[str]) -> Dossier | None:
+@dataclass(frozen=True)
+class Word:
+    """What the source said last: of a person, and of everybody."""
+
+    fault: str | None  # the MAGDA code of its newest answer about the person
+    absence_at: datetime | None  # when it said that there is no dossier of the person
+    delivered_at: datetime | None  # from when the newest complete delivery is
+
+
+# All that is read can be read "as known at" a moment: what was learned later is not looked at.
+
+
+def read(
+    session: Session,
+    numbers: Sequence[str],
+    blocks: Collection[str],
+    known_at: datetime | None = None,
+) -> Dossier | None:
     """The current dossier of a person, or None; selects the columns of `blocks` and no others.
 
     `numbers`: the person's current number first, then the replaced ones. A dossier under the
@@ -40,107 +59,160 @@ def read(session: Session, numbers: Sequence[str], blocks: Collection[str]) -> D
     wanted = [block for block in fields.BLOCKS if block in blocks]
     rows = session.exec(
         select(
-            DossierVersion.insz,
-            DossierVersion.fetched_at,
+            SourceAnswer.fetched_at,
+            SourceAnswer.id,
             *(getattr(DossierVersion, COLUMNS[block]) for block in wanted),
         )
-        .where(col(DossierVersion.insz).in_(numbers))
-        .order_by((col(DossierVersion.insz) == numbers[0]).desc(), *_NEWEST_FIRST)
+        .join(DossierVersion)
+        .where(*_about(numbers, known_at))
+        .order_by((col(SourceAnswer.insz) == numbers[0]).desc(), *_NEWEST_FIRST)
         .limit(1)
     ).all()
     if not rows:
         return None
-    _, fetched_at, *values = rows[0]
+    fetched_at, _, *values = rows[0]
     present = {
         block: value for block, value in zip(wanted, values, strict=True) if value is not None
     }
     return Dossier(fetched_at, present)
 
 
-def read_all(session: Session, numbers: Sequence[str], blocks: Collection[str]) -> list[Dossier]:
+def read_all(
+    session: Session,
+    numbers: Sequence[str],
+    blocks: Collection[str],
+    known_at: datetime | None = None,
+) -> dict[str, Dossier]:
     """The current dossier under each number of a person that has one, in the order of `numbers`."""
-    found = (read(session, [number], blocks) for number in numbers)
-    return [dossier for dossier in found if dossier is not None]
+    found = {number: read(session, [number], blocks, known_at) for number in numbers}
+    return {number: dossier for number, dossier in found.items() if dossier is not None}
 
 
-def target_groups(session: Session, numbers: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Every Doelgroep block ever fetched for a person, oldest first (history from snapshots)."""
+def target_groups(
+    session: Session, numbers: Sequence[str], known_at: datetime | None = None
+) -> list[Mapping[str, Any]]:
+    """Every Doelgroep block ever fetched for a person, the one that was given last at the end.
+
+    A history from snapshots: of a content that came more than once the last time counts.
+    """
+    latest = func.row_number().over(partition_by=col(SourceAnswer.version), order_by=_NEWEST_FIRST)
+    given = (
+        select(SourceAnswer.version, SourceAnswer.fetched_at, SourceAnswer.id, latest.label("nth"))
+        .where(*_about(numbers, known_at))
+        .subquery()
+    )
     rows = session.exec(
         select(DossierVersion.doelgroep)
-        .where(col(DossierVersion.insz).in_(numbers))
-        .order_by(col(DossierVersion.fetched_at), col(DossierVersion.id))
+        .join(given, col(DossierVersion.id) == given.c.version)
+        .where(given.c.nth == 1)
+        .order_by(given.c.fetched_at, given.c.id)
     )
     return [block for block in rows if block is not None]
 
 
-def has_fault(session: Session, numbers: Sequence[str]) -> bool:
-    """True while the source's last word on this person, under any number, is a fault."""
-    marked: datetime | None = session.exec(
-        select(func.max(SourceFault.marked_at)).where(col(SourceFault.insz).in_(numbers))
+def last_word(session: Session, numbers: Sequence[str], known_at: datetime | None = None) -> Word:
+    """The fault that the newest answer is, under any number; and what speaks of no dossier.
+
+    "No dossier" beside a stored one contradicts it, and is a fault. Without one it is an answer,
+    fresh for this person; a complete delivery is one for everybody (advice.md, Fresh data).
+    """
+    code = session.exec(
+        select(SourceAnswer.code)
+        .where(*_about(numbers, known_at))
+        .order_by(*_NEWEST_FIRST)
+        .limit(1)
+    ).first()
+    if code == NO_DOSSIER and not _has_dossier(session, numbers, known_at):
+        code = None
+    # What is said of a number that was replaced does not tell what there is under the new one.
+    stated = session.exec(
+        select(func.max(SourceAnswer.fetched_at)).where(
+            *_about(numbers[:1], known_at), SourceAnswer.code == NO_DOSSIER
+        )
     ).one()
-    answered: datetime | None = session.exec(
-        select(func.max(DossierVersion.fetched_at)).where(col(DossierVersion.insz).in_(numbers))
+    return Word(code, stated, last_delivery(session, known_at))
+
+
+def last_delivery(session: Session, known_at: datetime | None = None) -> datetime | None:
+    """From when the newest complete delivery is: `gegevensVan` in an advice."""
+    known = [CompleteDelivery.learned_at <= known_at] if known_at else []
+    newest: datetime | None = session.exec(
+        select(func.max(CompleteDelivery.fetched_at)).where(*known)
     ).one()
-    return marked is not None and (answered is None or marked >= answered)
+    return newest
 
 
 def store(
     session: Session, insz: Insz, blocks: Mapping[str, Any], fetched_at: datetime, now: datetime
 ) -> bool:
-    """Store a new version, or refresh `fetched_at` when nothing changed; True when new.
-
-    A good answer lifts the fault mark that it is not older than.
-    """
+    """Store an answer with a dossier; True when it says something that was not known."""
     content = digest(dict(blocks))
-    lift_fault(session, insz, fetched_at)
-    newest = session.exec(
-        select(DossierVersion)
-        .where(DossierVersion.insz == insz.digits)
+    same = (DossierVersion.insz == insz.digits, DossierVersion.digest == content)
+    version = session.exec(select(DossierVersion.id).where(*same)).first()
+    told = version is not None and _version_of(session, insz, fetched_at) in (None, version)
+    if version is None:
+        columns = {COLUMNS[block]: value for block, value in blocks.items()}
+        row = DossierVersion(insz=insz.digits, digest=content, **columns)
+        session.add(row)
+        session.flush()
+        version = row.id
+    _answer(session, insz, fetched_at, now, version=version)
+    return not told
+
+
+def _version_of(session: Session, insz: Insz, at: datetime) -> int | None:
+    """The dossier of a number as it was at a moment; None before the first."""
+    return session.exec(
+        select(SourceAnswer.version)
+        .where(*_about([insz.digits], None), SourceAnswer.fetched_at <= at)
+        .where(col(SourceAnswer.version).is_not(None))
         .order_by(*_NEWEST_FIRST)
         .limit(1)
     ).first()
-    if newest is not None and newest.digest == content:
-        newest.fetched_at = max(newest.fetched_at, fetched_at)
-        session.add(newest)
-        return False
-    if _is_kept(session, insz, content, fetched_at):
-        return False
-    columns = {COLUMNS[block]: value for block, value in blocks.items()}
-    session.add(
-        DossierVersion(
-            insz=insz.digits, learned_at=now, fetched_at=fetched_at, digest=content, **columns
-        )
+
+
+def store_fault(
+    session: Session, insz: Insz, code: str, fetched_at: datetime, now: datetime
+) -> None:
+    """Store an answer that is an exception; a later good one counts instead."""
+    _answer(session, insz, fetched_at, now, code=code)
+
+
+def declare_complete(session: Session, fetched_at: datetime, now: datetime) -> None:
+    """Let a delivery count for everybody who is not in it."""
+    session.add(CompleteDelivery(fetched_at=fetched_at, learned_at=now))
+
+
+def _answer(
+    session: Session,
+    insz: Insz,
+    fetched_at: datetime,
+    now: datetime,
+    *,
+    version: int | None = None,
+    code: str | None = None,
+) -> None:
+    """Keep an answer; the same one that comes once more adds nothing."""
+    last = session.exec(
+        select(SourceAnswer.version, SourceAnswer.code)
+        .where(SourceAnswer.insz == insz.digits, SourceAnswer.fetched_at == fetched_at)
+        .order_by(col(SourceAnswer.id).desc())
+        .limit(1)
+    ).first()
+    if last and tuple(last) == (version, code):
+        return
+    answer = SourceAnswer(
+        insz=insz.digits, fetched_at=fetched_at, learned_at=now, version=version, code=code
     )
-    return True
+    session.add(answer)
+    session.flush()
 
 
-def _is_kept(session: Session, insz: Insz, content: str, fetched_at: datetime) -> bool:
-    """True for an older answer that comes once more: it is history already."""
-    statement = select(DossierVersion.id).where(
-        DossierVersion.insz == insz.digits,
-        DossierVersion.digest == content,
-        DossierVersion.fetched_at == fetched_at,
-    )
-    return session.exec(statement).first() is not None
+def _has_dossier(session: Session, numbers: Sequence[str], known_at: datetime | None) -> bool:
+    version = select(SourceAnswer.id).where(*_about(numbers, known_at))
+    return session.exec(version.where(col(SourceAnswer.version).is_not(None))).first() is not None
 
 
-def mark_fault(session: Session, insz: Insz, code: str, at: datetime) -> None:
-    """Mark that the source failed for this person at that moment; a good answer after it counts."""
-    known = session.get(SourceFault, insz.digits)
-    if known is None or known.marked_at <= at:
-        session.merge(SourceFault(insz=insz.digits, code=code, marked_at=at))
-
-
-def lift_fault(session: Session, insz: Insz, at: datetime) -> None:
-    """The source answered at that moment, if only that there is no dossier: its faults are over."""
-    session.exec(
-        delete(SourceFault)
-        .where(col(SourceFault.insz) == insz.digits)
-        .where(col(SourceFault.marked_at) <= at)
-    )
-
-
-def has_dossier(session: Session, numbers: Sequence[str]) -> bool:
-    """True when a dossier is stored under any of these numbers of a person."""
-    statement = select(DossierVersion.id).where(col(DossierVersion.insz).in_(numbers)).limit(1)
-    return session.exec(statement).first() is not None
+def _about(numbers: Sequence[str], known_at: datetime | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [col(SourceAnswer.insz).in_(numbers)]
+    return [*conditions, col(SourceAnswer.learned_at) <= known_at] if known_at else conditions

@@ -263,8 +263,12 @@ class RegisterChanged(DecisionOvertaken):
     """The register moved between decision and record."""
 
 
-class DayPassed(DecisionOvertaken):
-    """Midnight in Brussels lies between decision and record."""
+class FactsChanged(DecisionOvertaken):
+    """An import was committed between decision and record."""
+
+
+class TimePassed(DecisionOvertaken):
+    """Midnight in Brussels lies between decision and record, or the clock was set back."""
 
 
 class QuotaTaken(DecisionOvertaken):

@@ -1,20 +1,37 @@
 """What a use case may reach, and the two ways it ends: an answer or a refusal, both recorded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from app import access_log, policy, protocols
 from app.access_log import AccessLog
 from app.database import Database
-from app.errors import DayPassed, Fault
+from app.errors import (
+    AccessRefused,
+    DateOutOfRange,
+    Fault,
+    Issue,
+    IssueType,
+    Reason,
+    TimePassed,
+)
 from app.moments import brussels_date
 from app.policy import Clause, Granted, Operation, Question, Refused
-from app.record import Allowance, Trace
+from app.record import Agreement, Allowance, Trace
 from app.register import Register
 from app.settings import Settings
 from app.visit import Visit
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a question about one person ends: its record, and the answer or why there is none."""
+
+    trace: Trace
+    answer: bytes = b""
+    fault: Fault | None = None
 
 
 @dataclass
@@ -27,7 +44,8 @@ class Gate:
     log: AccessLog
     clock: Callable[[], datetime]
     status_of: Callable[[Fault | None], int]  # `problems` alone knows status codes
-    day: date | None = None  # the Brussels day on which one request is decided
+    problem: Callable[[Fault, str], Mapping[str, Any]]  # a fault as a document, with its record
+    decided_at: datetime | None = None  # the moment as of which one request is decided
 
     async def decide(
         self, visit: Visit, question: Question, today: date
@@ -38,36 +56,74 @@ class Gate:
         production = self.settings.production
         return clause, policy.decide(clause, question, today, production=production, used=used)
 
+    async def open(
+        self, visit: Visit, question: Question, trace: Trace, now: datetime
+    ) -> tuple[Granted, Trace]:
+        """All that does not depend on the person: what is granted, and the record so far.
+
+        Raises AccessRefused or DateOutOfRange, after their record is durable.
+        """
+        today = brussels_date(now)
+        clause, decision = await self.decide(visit, question, today)
+        trace = replace(
+            trace,
+            agreement=Agreement.of(clause),
+            purpose=self.register.known_purpose(question.purpose),
+            allowance=Allowance.of(clause, question.operation, today),
+        )
+        if isinstance(decision, Refused):
+            await self.refuse(visit, trace, _fault_of(decision))
+        return decision, trace
+
+    async def finish(self, visit: Visit, told: Told) -> bytes:
+        """Record how it ended; give the answer, or raise the fault."""
+        if told.fault:
+            await self.refuse(visit, told.trace, told.fault)
+        await self.record(visit, replace(told.trace, answer=told.answer))
+        # The record is durable here; nothing has left yet.
+        return told.answer
+
     async def used(self, clause: Clause | None, operation: Operation, today: date) -> int:
         """How often the operation succeeded within its quota; 0 where there is none."""
         allowance = Allowance.of(clause, operation, today)
         return await self.database.read(access_log.used, allowance) if allowance else 0
 
-    async def record(self, visit: Visit, trace: Trace) -> None:
-        """Append the record of an answer; it is durable when this returns.
+    async def record(
+        self, visit: Visit, trace: Trace, parts: Sequence[tuple[Visit, Told]] = ()
+    ) -> None:
+        """Append the record of an answer, and one for each person; durable when this returns.
 
         Raises LogUnavailable, and DecisionOvertaken when the register or the quota is no longer
         what it was: nothing is recorded then, and the use case is to run again.
         """
-        await self._append(visit, replace(trace, status=self.status_of(None)))
+        persons = [(each, self._ended(told)) for each, told in parts]
+        await self._append(visit, replace(trace, status=self.status_of(None)), persons)
 
     async def refuse(self, visit: Visit, trace: Trace, fault: Fault) -> NoReturn:
         """Append the record of a refusal, then raise it: the other order would lose it."""
-        refused = replace(
-            trace,
-            outcome=fault.outcome,
-            reason=fault.reason,
-            status=self.status_of(fault),
-            allowance=None,  # what is refused takes no turn
-        )
+        # What is refused takes no turn.
+        refused = self._ended(Told(replace(trace, allowance=None), fault=fault))
         await self._append(visit, refused)
         raise fault
 
-    async def _append(self, visit: Visit, trace: Trace) -> None:
+    def _ended(self, told: Told) -> Trace:
+        """The trace with the end of its question."""
+        if not told.fault:
+            return replace(told.trace, status=self.status_of(None), answer=told.answer)
+        return replace(
+            told.trace,
+            outcome=told.fault.outcome,
+            reason=told.fault.reason,
+            status=self.status_of(told.fault),
+        )
+
+    async def _append(
+        self, visit: Visit, trace: Trace, parts: Sequence[tuple[Visit, Trace]] = ()
+    ) -> None:
         now = self.clock()
-        if self.day not in (None, brussels_date(now)):
-            raise DayPassed
-        await self.log.append(visit, trace, now, self.register.version)
+        if self.decided_at and _passed(self.decided_at, now):
+            raise TimePassed
+        await self.log.append(visit, trace, now, self.register.version, parts)
 
     async def reload_register(self) -> None:
         """Take the newest register into memory."""
@@ -77,3 +133,18 @@ class Gate:
         """For what reads the register and records nothing: reload when it has moved."""
         if await self.database.read(protocols.read_version) != self.register.version:
             await self.reload_register()
+
+
+def _passed(decided_at: datetime, now: datetime) -> bool:
+    """Whether another day has begun, or the clock was set back: a record is no older than what
+    decided it."""
+    return now < decided_at or brussels_date(now) != brussels_date(decided_at)
+
+
+def _fault_of(refused: Refused) -> AccessRefused | DateOutOfRange:
+    """A date outside the legal ground is a fault of the question, all else a refusal."""
+    if refused.reason is not Reason.INVALID_DATE:
+        return AccessRefused(refused.reason, refused.fields, refused.on)
+    first = f" and not before {refused.on}" if refused.on else ""
+    rule = f"must be a date of today or earlier{first}"
+    return DateOutOfRange([Issue(IssueType.OUT_OF_RANGE, rule, name="toetsdatum")])

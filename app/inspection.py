@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from sqlmodel import Session
 
-from app import answers, audit_view, log_search, policy
+from app import answers, audit_view, log_search, policy, unusual
 from app.audit_view import AUDIT
 from app.errors import InputInvalid, RecordUnknown, ScopeMissing
 from app.gate import Gate
@@ -15,6 +15,7 @@ from app.moments import brussels_date
 from app.month_keys import MonthKeys
 from app.policy import SERVED
 from app.record import RecordType, Trace
+from app.unusual import Signs
 from app.visit import Visit
 from app.wire import AccessQuery
 
@@ -34,9 +35,11 @@ async def query_access(
     own = audit_view.only(scopes, visit)
     if own is not None and query.organisatie not in (None, own):
         await gate.refuse(visit, trace, ScopeMissing([AUDIT]))
-    found = await gate.database.read(_search, query, gate.log.keys, own)
+    found, signs = await gate.database.read(_search, query, gate.log.keys, own)
     records = [(index, audit_view.shown(record, own)) for index, record in found.records]
-    answer = answers.encode_access(records, more=found.more, size=found.size)
+    answer = answers.encode_access(
+        records, more=found.more, size=found.size, signs=signs.of, whole=signs.whole
+    )
     subject = query.insz.digits if query.insz else None
     trace = replace(trace, subject=subject, counts={"records": len(found.records)}, answer=answer)
     await gate.record(visit, trace)
@@ -82,7 +85,12 @@ async def my_access(gate: Gate, visit: Visit, day: date | None, now: datetime) -
     return answer
 
 
-def _search(session: Session, query: AccessQuery, keys: MonthKeys, own: str | None) -> Found:
+def _search(
+    session: Session, query: AccessQuery, keys: MonthKeys, own: str | None
+) -> tuple[Found, Signs]:
     wanted = audit_view.search_of(session, query, keys, own)
     before = int(query.cursor) if query.cursor else None
-    return log_search.search(session, replace(wanted, before=before, limit=query.pageSize))
+    found = log_search.search(session, replace(wanted, before=before, limit=query.pageSize))
+    # An organisation would read from a sign that two of its numbers are of one person.
+    signs = unusual.signs(session, keys, found.records) if own is None else Signs({})
+    return found, signs

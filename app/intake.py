@@ -1,6 +1,6 @@
 """What comes in: MAGDA answers, and the register of persons."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -8,23 +8,27 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import dossiers, kbi, population, protocols
+from app import access_log, dossiers, kbi, population, protocols
 from app.database import Database
+from app.dossiers import NO_DOSSIER
 from app.errors import InputInvalid
 from app.insz import Insz, NotAnInsz
 from app.kbi import AnswerFault, NotAnAnswer
 from app.register_lines import read_line
 
 BATCH = 100  # files or lines in one transaction: a service that runs waits that long to write
-NO_DOSSIER = "30001"  # MAGDA: the source states that there is no dossier
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file or line that was not stored: its name, and a code or the rule it breaks."""
+    """A file or line that was not stored: its name, and a code or the rule it breaks.
+
+    `lost`: some person's answer was in it, and nobody knows whose.
+    """
 
     name: str
     rule: str
+    lost: bool = True
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,15 @@ class Stored:
     new: bool
 
 
-Report = Stored | Skipped
+@dataclass(frozen=True)
+class Delivery:
+    """Whether a delivery counts as complete: from when it is, or None and why not."""
+
+    fetched_at: datetime | None
+    rule: str = ""
+
+
+Report = Stored | Skipped | Delivery
 
 
 def answer_files(paths: Sequence[Path]) -> list[Path]:
@@ -46,68 +58,119 @@ def answer_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def import_answers(
-    database: Database, files: Sequence[Path], now: datetime, *, production: bool
+    database: Database,
+    files: Sequence[Path],
+    clock: Callable[[], datetime],
+    *,
+    production: bool,
+    complete: bool = False,
 ) -> Iterator[Report]:
     """Store each answer as a new version of its dossier; a report is given after its commit.
 
-    A fault of the source in a file named after a national number marks that person (advice.md,
-    Fresh data). `opgehaaldOp` is the moment of the answer; in the demo, of the import.
+    A fault of the source in a file named after a national number is kept for that person
+    (advice.md, Fresh data). `opgehaaldOp` is the moment of the answer; in the demo, of the import.
+    `complete`: who is not among these answers has no dossier. That is declared after the last of
+    them, from the moment of the oldest one; not when an answer was lost.
     """
+    begun = clock()
+    dates: list[datetime] = []
+    lost = 0
     for start in range(0, len(files), BATCH):
+        answers = [(file, _read_answer(file)) for file in files[start : start + BATCH]]
         with database.writing() as session:
+            now = access_log.learn(session, clock())
             reports = [
-                _import_answer(session, file, now, production=production)
-                for file in files[start : start + BATCH]
+                _store_answer(session, file, answer, begun, now, production=production)
+                for file, answer in answers
             ]
+        lost += sum(isinstance(report, Skipped) and report.lost for report in reports)
+        given = [answer.made_at for _, answer in answers if isinstance(answer, kbi.Dossier)]
+        dates = [min([*dates, *given])] if dates or given else []
         yield from reports
+    if complete:
+        yield _declare(database, clock, begun, dates, lost, production=production)
 
 
-def _import_answer(session: Session, file: Path, now: datetime, *, production: bool) -> Report:
+def _declare(
+    database: Database,
+    clock: Callable[[], datetime],
+    begun: datetime,
+    dates: Sequence[datetime],
+    lost: int,
+    *,
+    production: bool,
+) -> Delivery:
+    """Nothing is declared of a delivery of which a part is missing: that would make wrong OKs."""
+    if lost:
+        return Delivery(None, f"{lost} of its answers could not be stored")
+    if not dates:
+        return Delivery(None, "there is no dossier in it")
+    fetched_at = min(*dates, begun) if production else begun
+    with database.writing() as session:
+        dossiers.declare_complete(session, fetched_at, access_log.learn(session, clock()))
+    return Delivery(fetched_at)
+
+
+def _read_answer(file: Path) -> kbi.Dossier | AnswerFault | Skipped:
     try:
-        answer = kbi.parse_answer(file.read_bytes())
+        return kbi.parse_answer(file.read_bytes())
     except NotAnAnswer as invalid:
         return Skipped(file.name, f"no KBI answer: {invalid.reason}")
     except OSError as error:
         return Skipped(file.name, f"cannot be read: {type(error).__name__}")
+
+
+def _store_answer(
+    session: Session,
+    file: Path,
+    answer: kbi.Dossier | AnswerFault | Skipped,
+    begun: datetime,
+    now: datetime,
+    *,
+    production: bool,
+) -> Report:
+    if isinstance(answer, Skipped):
+        return answer
     # In the demo the moment of import: the public test answers are years old.
-    fetched_at = min(answer.made_at, now) if production else now
+    fetched_at = min(answer.made_at, begun) if production else begun
     if isinstance(answer, AnswerFault):
-        _mark(session, file, answer, fetched_at)
-        return Skipped(file.name, f"{answer.code} {answer.diagnosis}")
+        insz = _named_after(file)
+        if insz:
+            dossiers.store_fault(session, insz, answer.code, fetched_at, now)
+        lost = insz is None and answer.code != NO_DOSSIER
+        return Skipped(file.name, f"{answer.code} {answer.diagnosis}", lost)
     if production and answer.insz.is_test:
         return Skipped(file.name, "a test number, which production does not take")
-    new = dossiers.store(session, answer.insz, answer.blocks, fetched_at, now)
-    return Stored(file.name, new)
+    return Stored(file.name, dossiers.store(session, answer.insz, answer.blocks, fetched_at, now))
 
 
-def _mark(session: Session, file: Path, fault: AnswerFault, at: datetime) -> None:
-    """30001 beside a stored dossier contradicts it; without one it is a plain answer."""
+def _named_after(file: Path) -> Insz | None:
+    """The person whom a fault is about: the exception itself names nobody."""
     try:
-        insz = Insz(file.stem)
+        return Insz(file.stem)
     except NotAnInsz:
-        return
-    numbers = population.numbers_of(session, insz)
-    if fault.code == NO_DOSSIER and not dossiers.has_dossier(session, numbers):
-        dossiers.lift_fault(session, insz, at)
-        return
-    dossiers.mark_fault(session, insz, fault.code, at)
+        return None
 
 
-def import_lines(database: Database, lines: Iterable[str], *, production: bool) -> Iterator[Report]:
+def import_lines(
+    database: Database, lines: Iterable[str], clock: Callable[[], datetime], *, production: bool
+) -> Iterator[Report]:
     """Store each line, in order; a report is given after its commit, with the line's number."""
     numbered = enumerate(lines, start=1)
     while batch := list(islice(numbered, BATCH)):
         with database.writing() as session:
-            population.lock(session)
+            now = access_log.learn(session, clock())
             reports = [
-                _import_line(session, number, line, production=production)
+                _import_line(session, number, line, now, production=production)
                 for number, line in batch
                 if line.strip()
             ]
         yield from reports
 
 
-def _import_line(session: Session, number: int, line: str, *, production: bool) -> Report:
+def _import_line(
+    session: Session, number: int, line: str, now: datetime, *, production: bool
+) -> Report:
     name = f"line {number}"
     try:
         facts = read_line(line)
@@ -119,6 +182,6 @@ def _import_line(session: Session, number: int, line: str, *, production: bool) 
         return Skipped(name, "a test number, which production does not take")
     if population.is_replaced(session, facts.insz):
         return Skipped(name, "an older number: the person is known under a newer one")
-    if population.store(session, facts):
+    if population.store(session, facts, now):
         protocols.bump(session)  # a withdrawal holds for every answer after its commit
     return Stored(name, new=True)

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
 from zipfile import BadZipFile
@@ -15,7 +16,18 @@ import httpx
 import typer
 from rich.progress import Progress
 
-from app import administration, demo, exports, log_check, log_tree, main, pruning
+from app import (
+    administration,
+    asking,
+    demo,
+    exports,
+    log_check,
+    log_tree,
+    main,
+    own_advice,
+    pruning,
+    unusual,
+)
 from app.administration import Office
 from app.checkpoints import Published, published
 from app.console import (
@@ -24,6 +36,7 @@ from app.console import (
     Actor,
     AsJson,
     Reason,
+    day,
     give,
     give_rows,
     messages,
@@ -35,7 +48,9 @@ from app.console import (
 )
 from app.deps import read_clock
 from app.log_keys import KeyUnfit, LogRewritten, state_file, vkeys
+from app.moments import brussels_date
 from app.month_keys import MonthKeys
+from app.own_advice import AdviceRefused
 from app.secret_files import write_over
 from app.settings import SettingInvalid, Settings
 from app.tlog import verifier, watch
@@ -124,6 +139,29 @@ def log_verify(
         raise typer.Exit(FAILED)
 
 
+@log.command("repeat")
+def log_repeat(
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an advice in the log.")],
+    as_json: AsJson = False,
+    reason: Reason = None,
+    actor: Actor = None,
+) -> None:
+    """Give an advice of the log again, as known then; exit 1 when it is another one now."""
+    desk, why = office(actor), note(reason)
+    try:
+        repeated = own_advice.repeat(
+            desk, event_id.lower(), settings().max_data_age, read_clock(), why
+        )
+    except AdviceRefused as refused:
+        say(str(refused))
+        raise typer.Exit(FAILED) from None
+    codes = {"toen": repeated.then["code"], "opnieuw": repeated.again["code"]}
+    give_rows([{**codes, "gelijk": repeated.same}], as_json=as_json)
+    if not as_json:
+        give(repeated.again["tekst"])
+    raise typer.Exit(0 if repeated.same else FAILED)
+
+
 @log.command("export")
 def log_export(
     file: Path,
@@ -198,6 +236,55 @@ def log_check_database(
     )
     if faults:
         raise typer.Exit(FAILED)
+
+
+@log.command("unusual")
+def log_unusual(
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day; a year back without it.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="Last day, included; today without it.")
+    ] = None,
+    as_json: AsJson = False,
+    reason: Reason = None,
+    actor: Actor = None,
+) -> None:
+    """Show unusual asking, which breaks no rule but is worth a look; exit 0 whether there is any.
+
+    toetsdata: more than three test dates for one person by one organisation in a year that ends in
+    these days, with the newest records of it. personenPerDag: on a day more persons than ten, and
+    than three times the median of the days on which it asked in the 90 days before.
+    """
+    desk, why, today = office(actor), note(reason), brussels_date(read_clock())
+    until = day("--to", last) if last else today
+    since = day("--from", first) if first else until - timedelta(asking.YEAR - 1)
+    if not date(1970, 1, 1) <= since <= until <= today:
+        raise typer.BadParameter("--from and --to must be days of the past, in that order")
+    with desk.database.reading() as session:
+        within = unusual.indexes(session, since, until)
+    administration.record_reading(desk, "logUnusual", within, read_clock(), why)
+    with desk.database.snapshot() as session, _progress("records", len(within)) as advance:
+        report = unusual.report(session, desk.keys, since, until, within, advance)
+    rows = [
+        {
+            "soort": one.sign.value,
+            "organisatie": one.organisation,
+            "van": one.first.isoformat(),
+            "tot": one.last.isoformat(),
+            "aantal": one.count,
+            "normaal": one.normal,
+            "toegangen": one.event_ids if as_json else " ".join(one.event_ids),
+        }
+        for one in report.found
+    ]
+    give_rows(rows, as_json=as_json)
+    if report.unreadable:
+        say(
+            f"{report.unreadable} records of months whose key is destroyed are left out: nobody "
+            "knows any more whom they are about"
+        )
+    say(f"{since} to {until}: {len(rows)} unusual")
 
 
 @log.command("prune")

@@ -1,17 +1,34 @@
 """The access log as it is read: found by its columns, a page at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import BinaryExpression, ColumnElement
+from sqlalchemy import (
+    CTE,
+    JSON,
+    BigInteger,
+    BinaryExpression,
+    ColumnElement,
+    Integer,
+    String,
+    cast,
+    column,
+    literal,
+    type_coerce,
+)
 from sqlmodel import Session, and_, col, false, func, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from app.models.access import AccessDetail, AccessRecord, LogEra, LogHead
-from app.record import CLOCK_TOLERANCE
+from app.models.columns import Moment
+from app.record import CLOCK_TOLERANCE, RecordType
+
+READ = 2_000  # records at a time, of those who read many
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -85,37 +102,44 @@ def _within(session: Session, wanted: Search, before: int) -> ColumnElement[bool
     index = col(AccessRecord.log_index)
     if wanted.since is None and wanted.until is None:
         return index < before
+    period = wanted.since or _FIRST, wanted.until or _LAST
+    stretches = _stretches(session, [period], before)[period]
+    return or_(false(), *(and_(index >= first, index < last) for first, last in stretches))
+
+
+_Period = tuple[datetime, datetime]
+
+
+def _stretches(
+    session: Session, periods: Collection[_Period], before: int
+) -> dict[_Period, list[tuple[int, int]]]:
+    """For each period, of each era the indexes below `before` that can lie in it: from the first
+    to the one after the last. However many there are, it is two statements."""
     turns = session.exec(select(LogEra.first_index).order_by(col(LogEra.first_index))).all()
-    stretches = [
-        and_(index >= first, index < last)
-        for start, end in zip([0, *turns], [*turns, before], strict=True)
-        for first, last in [_stretch(session, wanted, start, min(end, before), alone=not turns)]
-        if first < last
-    ]
-    return or_(false(), *stretches)
-
-
-def _stretch(
-    session: Session, wanted: Search, start: int, end: int, *, alone: bool
-) -> tuple[int, int]:
-    """From the first index to the one after the last that can lie in the period."""
-    index, moment = col(AccessRecord.log_index), col(AccessRecord.recorded_at)
-    era = [] if alone else [index >= start, index < end]
-    earlier = later = None
-    if wanted.since is not None:
-        past = moment < _shifted(wanted.since, -CLOCK_TOLERANCE)
-        earlier = session.exec(
-            select(AccessRecord.log_index).where(past, *era).order_by(moment.desc()).limit(1)
-        ).first()
-    if wanted.until is not None:
-        after = moment > _shifted(wanted.until, CLOCK_TOLERANCE)
-        later = session.exec(
-            select(AccessRecord.log_index).where(after, *era).order_by(moment).limit(1)
-        ).first()
-    return (
-        start if earlier is None else max(start, earlier + 1),
-        end if later is None else min(end, later),
+    eras = [*zip([0, *turns], [*turns, before], strict=True)]
+    asked = [(period, start, min(end, before)) for period in periods for start, end in eras]
+    mark = _table(
+        session,
+        {"since": Moment, "until": Moment, "start": BigInteger, "stop": BigInteger},
+        [
+            (_shifted(since, -CLOCK_TOLERANCE), _shifted(until, CLOCK_TOLERANCE), *era)
+            for (since, until), *era in asked
+        ],
     )
+    index, moment = col(AccessRecord.log_index), col(AccessRecord.recorded_at)
+    era = [index >= mark.c.start, index < mark.c.stop] if turns else []
+    earlier = select(index).where(moment < mark.c.since, *era).order_by(moment.desc()).limit(1)
+    later = select(index).where(moment > mark.c.until, *era).order_by(moment).limit(1)
+    found: dict[_Period, list[tuple[int, int]]] = {period: [] for period in periods}
+    for number, last_before, first_after in session.execute(
+        select(mark.c.number, earlier.scalar_subquery(), later.scalar_subquery())
+    ):
+        period, start, end = asked[number]
+        first = start if last_before is None else max(start, last_before + 1)
+        last = end if first_after is None else min(end, first_after)
+        if first < last:
+            found[period].append((first, last))
+    return found
 
 
 def _shifted(moment: datetime, by: timedelta) -> datetime:
@@ -158,6 +182,138 @@ def _conditions(wanted: Search) -> list[ColumnElement[bool] | BinaryExpression[A
     if wanted.until is not None:
         conditions.append(func.coalesce(AccessRecord.recorded_at, wanted.until) <= wanted.until)
     return conditions
+
+
+def span(session: Session, since: datetime, until: datetime) -> range:
+    """The indexes among which the records of a period lie."""
+    size = session.exec(select(LogHead.size)).one()
+    found = _stretches(session, [(since, until)], size)[since, until]
+    ends = [*zip(*found, strict=True)] or [(0,), (0,)]
+    return range(min(ends[0]), max(ends[1]))
+
+
+def about_persons(session: Session, within: range) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+    """The questions about persons among these indexes, whatever the answer, some at a time."""
+    place, first = col(AccessRecord.log_index), within.start
+    while rows := session.exec(
+        select(place, AccessRecord.record)
+        .where(place >= first, place < within.stop, *_about_persons())
+        .order_by(place)
+        .limit(READ)
+    ).all():
+        yield [(index, orjson.loads(record)) for index, record in rows]
+        first = rows[-1][0] + 1
+
+
+def _about_persons() -> tuple[ColumnElement[bool], ...]:
+    asked = col(AccessRecord.type) == RecordType.ACCESS.value
+    return (
+        asked,
+        col(AccessRecord.subject).is_not(None),
+        col(AccessRecord.organisation).is_not(None),
+    )
+
+
+class Asking(NamedTuple):
+    """What one organisation asked from one moment to before another."""
+
+    organisation: str
+    since: datetime
+    until: datetime
+    most: int  # records to look at
+
+
+class Counted(NamedTuple):
+    """The persons in the records that were looked at; `whole` is False when there may be more."""
+
+    persons: int
+    records: int
+    whole: bool
+
+
+def count_persons(session: Session, wanted: Sequence[Asking]) -> list[Counted]:
+    """How many persons each was about, in their order; as many statements however many there are.
+
+    A person counts once for each number, and for each month key under which she is hidden.
+    """
+    size = session.exec(select(LogHead.size)).one()
+    places = _stretches(session, {(one.since, one.until) for one in wanted}, size)
+    parts = [
+        (number, one, stretch)
+        for number, one in enumerate(wanted)
+        for stretch in places[one.since, one.until]
+    ]
+    moments, counts = dict.fromkeys(("since", "until"), Moment), ("most", "first", "stop")
+    cell = _table(
+        session,
+        {"organisation": String, **moments, **dict.fromkeys(counts, BigInteger)},
+        [(*one, *stretch) for _, one, stretch in parts],
+    )
+    place, moment = col(AccessRecord.log_index), col(AccessRecord.recorded_at)
+    # SQLite takes one limit for all: the largest.
+    same = None if _is_postgres(session) else max(one.most for one in wanted)
+    few = (
+        select(AccessRecord.subject)
+        .where(AccessRecord.organisation == cell.c.organisation)
+        .where(place >= cell.c.first, place < cell.c.stop, *_about_persons())
+        # As in `_conditions`: not by the index on the moment.
+        .where(func.coalesce(moment, cell.c.since) >= cell.c.since)
+        .where(func.coalesce(moment, cell.c.since) < cell.c.until)
+        .order_by(place)
+        .limit(same or cell.c.most)
+        .correlate(cell)
+        .subquery("few")
+    )
+    counted = select(
+        func.count(few.c.subject.distinct()).cast(String) + "/" + func.count().cast(String)
+    ).select_from(few)
+    found = [Counted(0, 0, whole=True)] * len(wanted)
+    for part, told in session.execute(select(cell.c.number, counted.scalar_subquery())):
+        number, one, _ = parts[part]
+        persons, records = map(int, told.split("/"))
+        before = found[number]
+        found[number] = Counted(
+            before.persons + persons,
+            before.records + records,
+            whole=before.whole and records < (same or one.most),
+        )
+    return found
+
+
+def _is_postgres(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def _table(session: Session, columns: Mapping[str, Any], rows: Iterable[Sequence[Any]]) -> CTE:
+    """Rows that come with a statement, numbered from 0, as one value: as thousands of values it
+    would take far longer to send them than to find what they ask for."""
+    given = [
+        {"number": number, **dict(zip(columns, map(_in_json, row), strict=True))}
+        for number, row in enumerate(rows)
+    ]
+    text = orjson.dumps(given).decode()
+    named = [column(name, type_) for name, type_ in {"number": Integer, **columns}.items()]
+    values: list[Any]
+    if _is_postgres(session):
+        read = func.json_to_recordset(cast(literal(text, String), JSON)).table_valued(
+            *named, name="given"
+        )
+        values = [*read.render_derived(with_types=True).c]
+    else:
+        each = func.json_each(text).table_valued("value").c.value
+        values = [
+            type_coerce(func.json_extract(each, f"$.{one.name}"), one.type).label(one.name)
+            for one in named
+        ]
+    table: CTE = select(*values).cte("asked").prefix_with("MATERIALIZED")
+    return table
+
+
+def _in_json(value: Any) -> Any:
+    """A moment as SQLite keeps it; PostgreSQL reads it too, as the session is in UTC."""
+    if not isinstance(value, datetime):
+        return value
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def pruning_reference(minimum: int) -> str:

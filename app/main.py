@@ -135,7 +135,7 @@ def _desk(settings: Settings, clock: Callable[[], datetime]) -> Desk:
     with database.reading() as session:
         register = protocols.read_register(session)
     log = AccessLog(database, keys, origin())
-    gate = Gate(settings, database, register, log, clock, problems.status_of)
+    gate = Gate(settings, database, register, log, clock, problems.status_of, problems.document)
     signer = notary(settings, Office(database, keys, origin()), clock())
     desk = Desk.open(gate, _verifier(settings), signer)
     desk.sign()

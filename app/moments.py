@@ -19,6 +19,11 @@ def rfc3339(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
+def to_millisecond(moment: datetime) -> datetime:
+    """The moment as `rfc3339` writes it."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def read_moment(text: str) -> datetime:
     """What `rfc3339` wrote: a moment in UTC. Raises ValueError for what is none."""
     return datetime.fromisoformat(text).astimezone(UTC)

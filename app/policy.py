@@ -22,7 +22,14 @@ class Operation(StrEnum):
 
 
 # What this service answers today; a protocol may open more.
-SERVED = frozenset({Operation.QUERY_DOSSIER, Operation.QUERY_ADVIES})
+SERVED = frozenset(
+    {
+        Operation.QUERY_DOSSIER,
+        Operation.QUERY_DOSSIER_BATCH,
+        Operation.QUERY_ADVIES,
+        Operation.QUERY_ADVIES_BATCH,
+    }
+)
 
 
 # What answers with fields of the catalogue; an advice answers with its outcome.

@@ -1,12 +1,12 @@
 """Is this person within reach of this caller? And the import of the facts that say so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, literal, null, true
-from sqlmodel import Session, SQLModel, col, delete, func, or_, select
+from sqlmodel import Session, SQLModel, col, delete, or_, select
 
 from app.errors import Reason
 from app.insz import Insz
@@ -20,8 +20,6 @@ from app.models.persons import (
 )
 from app.policy import Population, PopulationKind
 from app.register_lines import PersonFacts
-
-IMPORTS = 0x696E_6265_7267  # the advisory lock of the imports: any number that is ours alone
 
 
 @dataclass(frozen=True)
@@ -54,12 +52,15 @@ def admit(
     return Admitted((current, *older), f"{population.kind} {where} since {since}")
 
 
-def _current_number(session: Session, insz: Insz) -> str:
-    """The number in use now, however often it was replaced; itself when it never was."""
-    step = select(ReplacedNumber.old, ReplacedNumber.current)
+def _current_number(session: Session, insz: Insz, known_at: datetime | None = None) -> str:
+    """The number in use, however often it was replaced; itself when it never was."""
+    holds = _holding(known_at)
+    step = select(ReplacedNumber.old, ReplacedNumber.current).where(*holds)
     steps = step.where(ReplacedNumber.old == insz.digits).cte("steps", recursive=True)
     steps = steps.union(step.join(steps, col(ReplacedNumber.old) == steps.c.current))
-    replaced = select(ReplacedNumber.old).where(ReplacedNumber.old == steps.c.current).exists()
+    replaced = (
+        select(ReplacedNumber.old).where(ReplacedNumber.old == steps.c.current, *holds).exists()
+    )
     return session.exec(select(steps.c.current).where(~replaced)).first() or insz.digits
 
 
@@ -118,15 +119,11 @@ def _fact(population: Population, insz: str, today: date, now: datetime) -> Any:
     )
 
 
-def lock(session: Session) -> None:
-    """One import at a time: two that store a person at once would clash, and the server's log
-    would name the number."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(IMPORTS)))
-
-
-def store(session: Session, facts: PersonFacts) -> bool:
+def store(session: Session, facts: PersonFacts, now: datetime) -> bool:
     """Store the facts of one line; a list that is present replaces that list of the person.
+
+    Of replaced numbers it stays known until when they were taken for those of the person: an
+    advice of then can be repeated.
 
     True when a consent is no longer what it was: an answer that rests on it is to be decided anew.
     """
@@ -176,10 +173,35 @@ def store(session: Session, facts: PersonFacts) -> bool:
             [Consent(insz=insz, **asdict(given)) for given in facts.consents],
         )
     if facts.previous is not None:
-        session.exec(delete(ReplacedNumber).where(col(ReplacedNumber.current) == insz))
-        for old in facts.previous:
-            session.merge(ReplacedNumber(old=old.digits, current=insz))
+        _replace_numbers(session, insz, [old.digits for old in facts.previous], now)
     return withdrawn
+
+
+def _replace_numbers(session: Session, insz: str, previous: Sequence[str], now: datetime) -> None:
+    """A number that is of another person from now on is no longer that of the one before."""
+    of_either = or_(col(ReplacedNumber.old).in_(previous), ReplacedNumber.current == insz)
+    stored = session.exec(select(ReplacedNumber).where(of_either, *_holding(None))).all()
+    kept = {row.old for row in stored if row.current == insz and row.old in previous}
+    for row in stored:
+        if row.old not in kept:
+            row.dropped_at = now
+            session.add(row)
+    session.flush()
+    for old in dict.fromkeys(previous):
+        if old not in kept:
+            session.add(ReplacedNumber(old=old, current=insz, learned_at=now))
+    session.flush()
+
+
+def _holding(known_at: datetime | None) -> list[ColumnElement[bool]]:
+    """The replaced numbers that hold now, or that held as known at a moment."""
+    if known_at is None:
+        return [col(ReplacedNumber.dropped_at).is_(None)]
+    dropped = col(ReplacedNumber.dropped_at)
+    return [
+        col(ReplacedNumber.learned_at) <= known_at,
+        or_(dropped.is_(None), dropped > known_at),
+    ]
 
 
 def _withdraws(session: Session, facts: PersonFacts) -> bool:
@@ -206,17 +228,46 @@ def contact_of(session: Session, insz: str) -> Mapping[str, Any] | None:
     return session.exec(select(Person.contact).where(Person.insz == insz)).first()
 
 
-def numbers_of(session: Session, insz: Insz) -> tuple[str, ...]:
+def numbers_of(session: Session, insz: Insz, known_at: datetime | None = None) -> tuple[str, ...]:
     """Every number of the person who has or had this one, the current number first."""
-    current = _current_number(session, insz)
-    return (current, *_older_numbers(session, current))
+    current = _current_number(session, insz, known_at)
+    return (current, *_older_numbers(session, current, known_at))
 
 
-def _older_numbers(session: Session, current: str) -> Sequence[str]:
+def _older_numbers(
+    session: Session, current: str, known_at: datetime | None = None
+) -> Sequence[str]:
     """The numbers that led to this one, and those that led to them."""
-    older = select(ReplacedNumber.old)
+    older = select(ReplacedNumber.old).where(*_holding(known_at))
     found = older.where(ReplacedNumber.current == current).cte("found", recursive=True)
     found = found.union(older.join(found, col(ReplacedNumber.current) == found.c.old))
     return session.exec(
         select(found.c.old).where(found.c.old != current).order_by(found.c.old)
     ).all()
+
+
+def current_numbers(session: Session, numbers: Collection[str]) -> dict[str, str]:
+    """The number in use of each of these, however often it was replaced; in one statement."""
+    holds = _holding(None)
+    step = select(ReplacedNumber.old, ReplacedNumber.current).where(*holds)
+    steps = step.where(col(ReplacedNumber.old).in_(numbers)).cte("steps", recursive=True)
+    following = select(steps.c.old, ReplacedNumber.current).where(*holds)
+    steps = steps.union(following.join(steps, col(ReplacedNumber.old) == steps.c.current))
+    replaced = (
+        select(ReplacedNumber.old).where(ReplacedNumber.old == steps.c.current, *holds).exists()
+    )
+    found = session.exec(select(steps.c.old, steps.c.current).where(~replaced)).all()
+    return {**{number: number for number in numbers}, **dict(found)}
+
+
+def all_numbers(session: Session, numbers: Collection[str]) -> dict[str, str]:
+    """Every number of the persons who have or had these, with the one in use; two statements."""
+    current = current_numbers(session, numbers)
+    holds = _holding(None)
+    step = select(ReplacedNumber.current, ReplacedNumber.old).where(*holds)
+    in_use = {*current.values()}
+    found = step.where(col(ReplacedNumber.current).in_(in_use)).cte("found", recursive=True)
+    older = select(found.c.current, ReplacedNumber.old).where(*holds)
+    found = found.union(older.join(found, col(ReplacedNumber.current) == found.c.old))
+    rows = session.exec(select(found.c.old, found.c.current)).all()
+    return {**{number: number for number in in_use}, **dict(rows), **current}

@@ -150,6 +150,16 @@ def status_of(fault: Fault | None) -> int:
 
 
 def render(fault: Fault, event_id: str | None = None) -> Response:
+    """The problem document as an answer."""
+    return Response(
+        orjson.dumps(document(fault, event_id)),
+        status_code=problem_of(fault).status,
+        media_type="application/problem+json",
+        headers=_headers(fault),
+    )
+
+
+def document(fault: Fault, event_id: str | None = None) -> dict[str, Any]:
     """The problem document; `event_id` of the access record where there is one.
 
     Nothing else in the body varies between two questions, so that a refusal tells nothing.
@@ -171,12 +181,7 @@ def render(fault: Fault, event_id: str | None = None) -> Response:
                 "diagnose": problem.diagnosis,
             }
         ]
-    return Response(
-        orjson.dumps(body),
-        status_code=problem.status,
-        media_type="application/problem+json",
-        headers=_headers(fault),
-    )
+    return body
 
 
 def _members(fault: Fault) -> dict[str, Any]:

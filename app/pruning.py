@@ -14,7 +14,7 @@ from app.administration import Office
 from app.log_keys import LogRewritten
 from app.moments import read_moment
 from app.month_keys import kept_since
-from app.record import Trace
+from app.record import RecordType, Trace
 from app.tlog import tree
 from app.tlog.note import Checkpoint
 from app.tlog.tiles import WIDTH, Tile
@@ -143,6 +143,7 @@ def _announce(
     access_log.raise_minimum(session, found.minimum)
     said = [", ".join(found.months), reason]
     trace = Trace(
+        type=RecordType.ADMIN,
         reason_reference=": ".join(text for text in said if text) or None,
         counts={
             "minimum": found.minimum,
@@ -151,7 +152,7 @@ def _announce(
             "keys": found.keys,
         },
     )
-    access_log.write_admin(
+    access_log.write_command(
         session,
         office.keys,
         office.origin,
@@ -160,7 +161,7 @@ def _announce(
         now,
         office.actor,
         # By this everybody who compares finds that the records went with a record.
-        log_search.pruning_reference(found.minimum),
+        reference=log_search.pruning_reference(found.minimum),
     )
 
 

@@ -113,6 +113,7 @@ class Trace:
     answer: bytes | None = None  # digested, never kept
     manifest: str | None = None  # the digest of the manifest of an export
     detail: Mapping[str, Any] | None = None  # for the side table
+    known_at: datetime | None = None  # of the newest facts that an advice rests on
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,8 @@ class Entry:
     register_version: int | None  # the version that decided; None when none did
     allowance: Allowance | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    known_at: datetime | None = None  # newer facts: decide again
+    parts: "tuple[Entry, ...]" = ()  # records of persons, which stand or fall with this one
 
     def numbered(self, ordinal: int) -> Mapping[str, Any]:
         """The columns with a turn of the quota, which is known under the lock of the log alone."""
@@ -213,7 +216,9 @@ def entry_of(
     }
     present = {name: value for name, value in record.items() if value not in (None, "", [], {})}
     columns = columns_of(present)
-    return Entry(columns, trace.detail, register_version, taken, present if taken else {})
+    return Entry(
+        columns, trace.detail, register_version, taken, present if taken else {}, trace.known_at
+    )
 
 
 def columns_of(record: Mapping[str, Any]) -> dict[str, Any]:

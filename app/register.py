@@ -110,6 +110,15 @@ class Register:
                 return clauses.keep_until(entry.document, clause.purpose, delivered)
         return None
 
+    def provider(self, clause: Clause) -> str:
+        """The identifier of the body that provides the data under a clause."""
+        [provider] = {
+            entry.document.provider
+            for entry in self._protocols[clause.protocol]
+            if entry.hash == clause.hash
+        }
+        return provider
+
     def editions(self, today: date) -> list[Edition]:
         """Every version as it is published, by protocol and first day."""
         return [

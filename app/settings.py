@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Settings:
     log_origin: str | None = None  # the address of the log without its scheme, and its key's name
     log_key_file: Path | None = None
     log_retention_months: int = 120  # whole months that records and their keys are kept
+    max_data_age: timedelta = timedelta(days=35)  # behind a NOK, or behind "no dossier"
     rate_limit: int = 0  # requests a minute for each client in each process; 0 is none
 
     @property
@@ -60,6 +62,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         log_key_file=_path(values.get("LOG_KEY_FILE")) or (Path("var/log.key") if demo else None),
         log_retention_months=_number(
             "LOG_RETENTION_MONTHS", values, Settings.log_retention_months, least=1
+        ),
+        max_data_age=timedelta(
+            days=_number("MAX_DATA_AGE", values, Settings.max_data_age.days, least=1)
         ),
         rate_limit=_number("RATE_LIMIT", values, Settings.rate_limit),
     )

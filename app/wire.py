@@ -24,6 +24,7 @@ from app.insz import Insz, NotAnInsz, contains_insz
 from app.moments import read_day
 
 Body = TypeVar("Body", bound=BaseModel)
+T = TypeVar("T")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 BASE = "/inburgering/v1"
@@ -41,6 +42,16 @@ def _insz(value: object) -> Insz:
         return Insz(value)
     except NotAnInsz:
         raise PydanticCustomError("insz", "is not a valid national number") from None
+
+
+def _insz_if_valid(value: object) -> Insz | None:
+    """None for a text that is no number; another type breaks the contract."""
+    try:
+        return _insz(value)
+    except PydanticCustomError as fault:
+        if fault.type == "insz":
+            return None
+        raise
 
 
 def _date(value: object) -> date:
@@ -104,9 +115,11 @@ Note = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(plain)
 Guid = Annotated[str, Field(pattern=GUID)]
 LogIndex = Annotated[int, Field(ge=0, lt=2**53)]
 FieldId = Annotated[str, Field(min_length=1, max_length=200)]
+Fields = Annotated[list[FieldId], Field(min_length=1), AfterValidator(_known_fields)] | None
 
 
 _NOTE: TypeAdapter[str] = TypeAdapter(Note)
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 
 class PersonQuestion(_Question):
@@ -120,9 +133,7 @@ class PersonQuestion(_Question):
 class DossierQuestion(PersonQuestion):
     """`queryDossier`."""
 
-    velden: Annotated[list[FieldId], Field(min_length=1), AfterValidator(_known_fields)] | None = (
-        None
-    )
+    velden: Fields = None
 
     @property
     def fields(self) -> tuple[str, ...] | None:
@@ -132,6 +143,41 @@ class DossierQuestion(PersonQuestion):
 
 class AdviceQuestion(PersonQuestion):
     """`queryAdvies`."""
+
+    toetsdatum: Day
+
+
+class AboutPerson(_Question):
+    """One question of a batch; a wrong number is the fault of this question alone."""
+
+    insz: Annotated[Insz | None, BeforeValidator(_insz_if_valid)]
+    referte: Reference
+
+
+Persons = Annotated[list[AboutPerson], Field(min_length=1, max_length=100)]
+
+
+class Batch(_Question):
+    """What every batch holds."""
+
+    doeleinde: Name
+    referte: Reference
+    vragen: Persons
+
+
+class DossierBatch(Batch):
+    """`queryDossierBatch`."""
+
+    velden: Fields = None
+
+    @property
+    def fields(self) -> tuple[str, ...] | None:
+        """The asked catalogue ids; None asks everything that the protocol grants."""
+        return tuple(self.velden) if self.velden else None
+
+
+class AdviceBatch(Batch):
+    """`queryAdviesBatch`."""
 
     toetsdatum: Day
 
@@ -189,8 +235,17 @@ class Occasion(_Question):
 
 def read_note(text: str) -> str:
     """A reason that will stand in the log; raises InputInvalid with the rule that it breaks."""
+    return _read(_NOTE, text)
+
+
+def read_instant(text: str) -> datetime:
+    """A moment in UTC; raises InputInvalid with the rule that the text breaks."""
+    return _read(_INSTANT, text)
+
+
+def _read(form: TypeAdapter[T], text: str) -> T:
     try:
-        return _NOTE.validate_python(text)
+        return form.validate_python(text)
     except ValidationError as error:
         [fault] = error.errors(include_url=False, include_input=False)
         raise InputInvalid([_issue(fault)]) from None
@@ -256,6 +311,7 @@ def _rule(fault: Any) -> str:
         "string_too_short": f"needs at least {context.get('min_length')} character",
         "string_too_long": f"takes at most {context.get('max_length')} characters",
         "too_short": f"needs at least {context.get('min_length')} item",
+        "too_long": f"takes at most {context.get('max_length')} items",
         "greater_than_equal": f"must be at least {context.get('ge')}",
         "less_than": f"must be less than {context.get('lt')}",
         "less_than_equal": f"must be at most {context.get('le')}",

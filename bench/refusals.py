@@ -59,6 +59,7 @@ PERSONS = {
     "participation",
     "consent",
     "dossier_version",
+    "source_answer",
 }
 
 _ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -479,8 +480,10 @@ def measure_each(folder: Path, cast: Cast, load: Load, now: datetime) -> list[Ru
         say(missing)
         return runs
     filled = Database(file)
+    other = folder / "postgresql"  # another log, with a key of its own
+    other.mkdir()
     with start_cluster() as url:
-        runs += measure(url, folder, cast, load, partial(copy_persons, filled))
+        runs += measure(url, other, cast, load, partial(copy_persons, filled))
     filled.dispose()
     return runs
 

@@ -33,7 +33,7 @@ from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE
 from app.deps import read_clock
 from app.moments import brussels_date
 from app.month_keys import MonthKeys
-from app.record import Trace
+from app.record import RecordType, Trace
 from app.settings import Mode
 from app.tlog import note, tree
 from app.tlog.note import Checkpoint, NoteInvalid, Vkey
@@ -127,9 +127,10 @@ def nursery(folder: Path, url: str) -> Iterator[Nursery]:
 def fill(url: str, keys: MonthKeys) -> None:
     """Bring the log close to its first full tile, so that one closes between kills."""
     database, now = Database(url), read_clock()
+    trace = Trace(type=RecordType.ADMIN)
     with database.writing() as session:
         for _ in range(access_log.lock(session).size, TILE - 2 * CLIENTS):
-            access_log.write_admin(session, keys, ORIGIN, "protocolLoad", Trace(), now)
+            access_log.write_command(session, keys, ORIGIN, "protocolLoad", trace, now)
     database.dispose()
 
 

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from promises import broken
 
 from app import (
+    access_log,
     administration,
     database,
     demo,
@@ -263,12 +264,14 @@ def sqlite_template(now: datetime, persons: int) -> Template:
 
 def add_person(service: Service, line: Mapping[str, Any], blocks: Mapping[str, Any] | None) -> None:
     """Store one person as the imports would."""
-    [report] = intake.import_lines(service.office.database, [json.dumps(line)], production=False)
+    database, clock = service.office.database, service.clock
+    [report] = intake.import_lines(database, [json.dumps(line)], clock, production=False)
     assert isinstance(report, intake.Stored), report
     if blocks is not None:
         with service.office.database.writing() as session:
             now = service.clock.now
-            dossiers.store(session, Insz(str(line["insz"])), blocks, now, now)
+            learned = access_log.learn(session, now)
+            dossiers.store(session, Insz(str(line["insz"])), blocks, now, learned)
 
 
 def person_with(code: str, count: int = 400) -> DemoPerson:

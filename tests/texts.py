@@ -120,7 +120,8 @@ def persons(folder: Path, lines: Sequence[Mapping[str, Any]]) -> Iterator[Databa
     """A database with these persons of the register."""
     database.upgrade(url := f"sqlite:///{folder}/persons.db")
     opened = Database(url)
-    reports = intake.import_lines(opened, map(json.dumps, lines), production=False)
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    reports = intake.import_lines(opened, map(json.dumps, lines), lambda: now, production=False)
     assert all(isinstance(report, intake.Stored) for report in reports)
     yield opened
     opened.dispose()

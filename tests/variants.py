@@ -36,6 +36,8 @@ def purpose(*accesses: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
 
 def access(*fields: str, **changes: Any) -> dict[str, Any]:
     """The access of the city with other values, and with these fields if any."""
+    if "quota" in changes:  # the batch would need one of its own
+        changes = {"operaties": ["queryDossier"], **changes}
     granted = [{"veld": field, "verantwoording": "Nodig."} for field in fields]
     return {**_ACCESS, "velden": granted or _ACCESS["velden"], **changes}
 

@@ -1,23 +1,21 @@
-"""Dossier versions: one row each, one column for each KBI block."""
+"""What the source answered, and when we learned it: both are kept, for ever and unchanged."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Field, Index, SQLModel
+from sqlmodel import CheckConstraint, Field, Index, SQLModel, UniqueConstraint
 
 from app.models.columns import Json, Moment
 
 
 class DossierVersion(SQLModel, table=True):
-    """A dossier as the source gave it; the one fetched last is the current one."""
+    """One content that the dossier of a number had; a column for each KBI block."""
 
     __tablename__ = "dossier_version"
-    __table_args__ = (Index(None, "insz", "id"),)
+    __table_args__ = (UniqueConstraint("insz", "digest"),)
 
     id: int | None = Field(default=None, primary_key=True)
     insz: str = Field(max_length=11)
-    learned_at: datetime = Field(sa_type=Moment)  # when this content was first stored
-    fetched_at: datetime = Field(sa_type=Moment)  # opgehaaldOp: an identical answer refreshes it
     digest: str = Field(max_length=71)
     personalia: dict[str, Any] | None = Field(default=None, sa_type=Json)
     doelgroep: dict[str, Any] | None = Field(default=None, sa_type=Json)
@@ -41,11 +39,31 @@ class DossierVersion(SQLModel, table=True):
     wooncode: dict[str, Any] | None = Field(default=None, sa_type=Json)
 
 
-class SourceFault(SQLModel, table=True):
-    """The source failed for this person; no advice until a good answer comes."""
+class SourceAnswer(SQLModel, table=True):
+    """One answer of the source about a number: a dossier, or the code of an exception.
 
-    __tablename__ = "source_fault"
+    Valid from `fetched_at`, known to us from `learned_at`. The one fetched last counts.
+    """
 
-    insz: str = Field(primary_key=True, max_length=11)
-    code: str = Field(max_length=10)
-    marked_at: datetime = Field(sa_type=Moment)
+    __tablename__ = "source_answer"
+    __table_args__ = (
+        Index(None, "insz", "fetched_at"),
+        CheckConstraint("(version IS NULL) <> (code IS NULL)", name="one_of_both"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    insz: str = Field(max_length=11)
+    fetched_at: datetime = Field(sa_type=Moment)  # opgehaaldOp
+    learned_at: datetime = Field(sa_type=Moment)
+    version: int | None = Field(default=None, foreign_key="dossier_version.id", index=True)
+    code: str | None = Field(default=None, max_length=10)  # MAGDA
+
+
+class CompleteDelivery(SQLModel, table=True):
+    """The operator declared a delivery complete: who is not in it has no dossier."""
+
+    __tablename__ = "complete_delivery"
+
+    id: int | None = Field(default=None, primary_key=True)
+    fetched_at: datetime = Field(sa_type=Moment)  # of its oldest answer
+    learned_at: datetime = Field(sa_type=Moment)

@@ -3,7 +3,8 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlmodel import Field, SQLModel
+from sqlalchemy import text
+from sqlmodel import Field, Index, SQLModel
 
 from app.models.columns import Json, Moment
 
@@ -18,12 +19,24 @@ class Person(SQLModel, table=True):
 
 
 class ReplacedNumber(SQLModel, table=True):
-    """An older number of a person (`vorigeInsz`)."""
+    """An older number of a person (`vorigeInsz`), while the register says so."""
 
     __tablename__ = "replaced_number"
+    __table_args__ = (
+        Index(
+            "uq_replaced_number_old",
+            "old",
+            unique=True,
+            sqlite_where=text("dropped_at IS NULL"),
+            postgresql_where=text("dropped_at IS NULL"),
+        ),
+    )
 
-    old: str = Field(primary_key=True, max_length=11)
+    id: int | None = Field(default=None, primary_key=True)
+    old: str = Field(index=True, max_length=11)
     current: str = Field(foreign_key="person.insz", ondelete="CASCADE", index=True, max_length=11)
+    learned_at: datetime = Field(sa_type=Moment)
+    dropped_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
 class Residence(SQLModel, table=True):

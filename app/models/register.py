@@ -50,10 +50,11 @@ class ProtocolSetting(SQLModel, table=True):
 
 
 class RegisterState(SQLModel, table=True):
-    """One row: its version moves with every change of the register."""
+    """One row: its version moves with every change of the register, its moment with imports."""
 
     __tablename__ = "register_state"
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
     id: int = Field(primary_key=True)
     version: int
+    known_at: datetime = Field(sa_type=Moment)  # when the newest facts about persons were learned

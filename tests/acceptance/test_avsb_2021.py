@@ -66,6 +66,7 @@ KEYS = {
     "correlationId",
     "toetsdatum",
     "geraadpleegdOp",
+    "gegevensVan",
     "doeleinde",
     "regelset",
 }
@@ -283,7 +284,10 @@ async def test_no_list_and_no_advice_for_the_premium_leaves_today(
 
     assert refusal(advice) == ("buitenProtocol",)
     [item] = mine.json()["items"]
-    assert (item["doeleinde"], item["operaties"]) == (CARE_BUDGET, ["queryAdvies"])
+    assert (item["doeleinde"], item["operaties"]) == (
+        CARE_BUDGET,
+        ["queryAdvies", "queryAdviesBatch"],
+    )
     assert item["velden"] == []
 
 

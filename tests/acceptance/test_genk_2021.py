@@ -343,7 +343,7 @@ async def test_no_list_leaves_today(as_it_is: Service) -> None:
     response = await as_it_is.ask(GENK, "/mijnToegang")
 
     [item] = response.json()["items"]
-    assert (item["doeleinde"], item["operaties"]) == (LOCAL, ["queryDossier"])
+    assert (item["doeleinde"], item["operaties"]) == (LOCAL, ["queryDossier", "queryDossierBatch"])
     assert item["velden"] == sorted(THREE)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from service import (
@@ -19,7 +20,8 @@ from service import (
 from app import administration, advising
 from app.canonical import canonical_json
 from app.demo_persons import DEMO_DATE, MEMBER_NOK, RESIDENT_WITH_CERTIFICATE, demo_persons
-from app.obligation import REASONS, RULE_SET_ID, RULE_SET_VERSION, Facts
+from app.gate import Told
+from app.obligation import REASONS, RULE_SET_ID, RULE_SET_VERSION
 
 SOMEBODY, OLD_NUMBER, UNKNOWN = (insz_of(f"85073000{serial}") for serial in (1, 2, 3))
 PERSONS = {
@@ -32,6 +34,7 @@ MEMBER = [{"organisatie": FUND, "van": "2020-01-01", "tot": None}]
 
 async def test_answers_ok_as_the_contract_says(service_on_each: Service) -> None:
     service = service_on_each
+    service.clock.forward(seconds=1)
 
     response = await service.advice(FUND, RESIDENT_WITH_CERTIFICATE)
 
@@ -44,7 +47,8 @@ async def test_answers_ok_as_the_contract_says(service_on_each: Service) -> None
         "type": "sync",
         "correlationId": record["correlationId"],
         "toetsdatum": "2026-05-31",
-        "geraadpleegdOp": "2026-06-01T09:30:00.000Z",
+        "geraadpleegdOp": "2026-06-01T09:30:01.000Z",
+        "gegevensVan": "2026-06-01T09:30:00.000Z",
         "doeleinde": "zorgbudgetZwaarZorgbehoevenden",
         "regelset": {
             "id": RULE_SET_ID,
@@ -258,13 +262,13 @@ async def test_opens_no_advice_with_the_purpose_of_a_dossier(shared: Service) ->
 async def test_decides_anew_when_the_register_moves_between_decision_and_record(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = advising._read
+    tell = advising._tell
 
-    def suspended_meanwhile(*args: object) -> Facts:
+    def suspended_meanwhile(*args: Any, **terms: Any) -> Told:
         administration.suspend(service.office, "avsb-2021", "inbreuk", service.clock.now)
-        return read(*args)  # type: ignore[arg-type]
+        return tell(*args, **terms)
 
-    monkeypatch.setattr(advising, "_read", suspended_meanwhile)
+    monkeypatch.setattr(advising, "_tell", suspended_meanwhile)
 
     response = await service.advice(FUND, RESIDENT_WITH_CERTIFICATE)
 

@@ -22,7 +22,7 @@ from app import administration, documents, fields, lookup
 from app.canonical import digest
 from app.demo_persons import NON_RESIDENT, RESIDENT_WITH_CERTIFICATE, demo_persons
 from app.fields import CATALOGUE
-from app.lookup import Found
+from app.gate import Told
 
 SOMEBODY, OLD_NUMBER = insz_of("850730001"), insz_of("850730002")
 CITY_GRANT = frozenset[str]().union(
@@ -404,18 +404,18 @@ async def test_decides_anew_when_the_register_moves_between_decision_and_record(
     service_on_each: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = service_on_each
-    read, reads = lookup._read, []
+    tell, told = lookup._tell, []
 
-    def suspended_meanwhile(*args: Any) -> Found | None:
-        reads.append(args)
+    def suspended_meanwhile(*args: Any, **terms: Any) -> Told:
+        told.append(args)
         administration.suspend(service.office, "voorbeeldstad-2026", "inbreuk", service.clock.now)
-        return read(*args)
+        return tell(*args, **terms)
 
-    monkeypatch.setattr(lookup, "_read", suspended_meanwhile)
+    monkeypatch.setattr(lookup, "_tell", suspended_meanwhile)
 
     response = await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
 
-    assert len(reads) == 1
+    assert len(told) == 1
     assert response.status_code == 403
     assert response.json()["reden"] == "suspended"
     [record] = service.records()
@@ -425,13 +425,13 @@ async def test_decides_anew_when_the_register_moves_between_decision_and_record(
 async def test_gives_up_without_data_when_the_register_never_stands_still(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = lookup._read
+    tell = lookup._tell
 
-    def moved_meanwhile(*args: Any) -> Found | None:
+    def moved_meanwhile(*args: Any, **terms: Any) -> Told:
         execute(service, "UPDATE register_state SET version = version + 1")
-        return read(*args)
+        return tell(*args, **terms)
 
-    monkeypatch.setattr(lookup, "_read", moved_meanwhile)
+    monkeypatch.setattr(lookup, "_tell", moved_meanwhile)
 
     response = await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
 

@@ -46,7 +46,7 @@ async def test_shows_a_municipality_what_it_may_ask(service_on_each: Service) ->
         "protocol": "voorbeeldstad-2026",
         "versie": "1",
         "doeleinde": "lokaalIntegratiebeleid",
-        "operaties": ["queryDossier"],
+        "operaties": ["queryDossier", "queryDossierBatch"],
         "populatie": "resident",
         "functieprofielen": ["trajectondersteuner"],
         "geldigVan": "2026-01-01",
@@ -61,7 +61,7 @@ async def test_shows_a_fund_what_it_may_ask_in_the_name_of_another(shared: Servi
     [item] = await ask(shared, FUND)
 
     assert item["protocol"] == "avsb-2021"
-    assert item["operaties"] == ["queryAdvies"]
+    assert item["operaties"] == ["queryAdvies", "queryAdviesBatch"]
     assert item["populatie"] == "member"
     assert item["velden"] == []
     assert item["nu"] == "open"
@@ -187,7 +187,12 @@ LEAVES = (
         "wooncode.opvolgingDoor",
     ),
 )
-OPERATIONS = {"queryDossier": "/dossiers/query", "queryAdvies": "/adviezen/query"}
+OPERATIONS = {
+    "queryDossier": "/dossiers/query",
+    "queryDossierBatch": "/dossiers/queryBatch",
+    "queryAdvies": "/adviezen/query",
+    "queryAdviesBatch": "/adviezen/queryBatch",
+}
 
 
 def known_to_all(service: Service) -> None:
@@ -212,8 +217,10 @@ class Caller:
         token = self.service.token(self.organisation, DOSSIER, ADVICE)
         on = self.service.clock.now.date().isoformat()
         bodies: list[tuple[str, dict[str, Any]]] = [
-            (OPERATIONS["queryDossier"], {}),
-            (OPERATIONS["queryAdvies"], {"toetsdatum": on}),
+            *(
+                (path, {"toetsdatum": on} if "adviezen" in path else {})
+                for path in OPERATIONS.values()
+            ),
             *((OPERATIONS["queryDossier"], {"velden": [leaf]}) for leaf in leaves),
         ]
         answers = await asyncio.gather(
@@ -224,9 +231,12 @@ class Caller:
         return given & OPERATIONS.keys(), given - OPERATIONS.keys()
 
     async def _ask(self, token: str, path: str, body: Mapping[str, Any]) -> bool:
+        about: dict[str, Any] = {"insz": PERSON.digits, "referte": "ref-1"}
+        if path.endswith("Batch"):
+            about = {"referte": "ref-2", "vragen": [about]}
         response = await self.service.client.post(
             f"{BASE}{path}",
-            json={"insz": PERSON.digits, "referte": "ref-1", **body},
+            json={**about, **body},
             headers={
                 "Authorization": f"Bearer {token}",
                 "X-Magda-Enduser-ID": "ambtenaar-7",

@@ -33,7 +33,7 @@ NO_RECORD = "00000000-0000-0000-0000-000000000000"
 SOMEBODY = insz_of("850730001")
 NAMED = {  # the tables that say who is who
     *("person", "replaced_number", "residence", "membership", "participation", "consent"),
-    *("dossier_version", "source_fault"),
+    *("dossier_version", "source_answer"),
 }
 
 

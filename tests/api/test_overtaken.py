@@ -1,17 +1,17 @@
 """Midnight in Brussels between a decision and its record: the new day decides, and is recorded."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 import variants
-from service import CITY, Service
+from service import CITY, FUND, Service
 from variants import PURPOSE, access, document, purpose, quota
 
-from app import access_log, administration, population
-from app.demo_persons import RESIDENT_WITH_CERTIFICATE
+from app import access_log, administration, advising, lookup
+from app.demo_persons import MEMBER_NOK, RESIDENT_WITH_CERTIFICATE
 
 PERSON = RESIDENT_WITH_CERTIFICATE
 SECOND = timedelta(seconds=1)
@@ -46,8 +46,11 @@ def load(service: Service, maximum: int, per: str = "kalenderjaar") -> None:
     variants.load(service, document(versie="2", doeleinden=[purpose(both)]))
 
 
+TELL = (lookup._tell, advising._tell)
+
+
 def midnight_after(
-    service: Service, monkeypatch: pytest.MonkeyPatch, work: Any, midnight: datetime
+    service: Service, monkeypatch: pytest.MonkeyPatch, work: Collection[Any], midnight: datetime
 ) -> list[object]:
     """It is a second before midnight, and midnight once the next request has read this."""
     service.office.keys.create(service.clock.now, months=8)
@@ -58,7 +61,7 @@ def midnight_after(
 
     async def pass_midnight(asked: Any, *args: Any) -> Any:
         found = await read(asked, *args)
-        if asked is work and not passed:
+        if getattr(asked, "func", asked) in work and not passed:
             passed.append(asked)
             service.clock.now = midnight
         return found
@@ -74,7 +77,7 @@ async def test_what_was_granted_on_the_last_day_is_refused_once_that_day_is_over
     service = service_on_each
     load(service, 5)
     administration.end(service.office, variants.ID, service.clock.now, last=LAST_DAY)
-    passed = midnight_after(service, monkeypatch, population.admit, JULY)
+    passed = midnight_after(service, monkeypatch, TELL, JULY)
 
     response = await ask(service)
 
@@ -103,7 +106,7 @@ async def test_a_turn_of_a_year_counts_in_the_year_of_its_record(
     service = service_on_each
     load(service, 2)
     first = await ask(service)
-    passed = midnight_after(service, monkeypatch, population.admit, NEW_YEAR)
+    passed = midnight_after(service, monkeypatch, TELL, NEW_YEAR)
 
     answers = [await ask(service) for _ in range(3)]
 
@@ -120,7 +123,7 @@ async def test_a_quota_that_was_used_up_is_not_when_midnight_renews_it(
 ) -> None:
     load(service, 1, per)
     first = await dossier(service)
-    passed = midnight_after(service, monkeypatch, access_log.used, midnight)
+    passed = midnight_after(service, monkeypatch, [access_log.used], midnight)
 
     second = await dossier(service)
 
@@ -135,7 +138,7 @@ async def test_my_access_tells_of_the_day_on_which_it_is_recorded(
 ) -> None:
     load(service, 5)
     administration.end(service.office, variants.ID, service.clock.now, last=LAST_DAY)
-    passed = midnight_after(service, monkeypatch, access_log.used, JULY)
+    passed = midnight_after(service, monkeypatch, [access_log.used], JULY)
 
     response = await my_access(service)
 
@@ -143,3 +146,28 @@ async def test_my_access_tells_of_the_day_on_which_it_is_recorded(
     [item] = response.json()["items"]
     assert (item["nu"], item["operaties"], item["velden"]) == ("expired", [], [])
     assert len(service.records()) == 1
+
+
+async def test_a_record_is_never_older_than_what_decided_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what is learned next could be dated before `geraadpleegdOp`."""
+    database = service.app.state.desk.gate.database
+    read, told = database.read, []
+    service.clock.forward(minutes=1)
+
+    async def set_back(asked: Any, *args: Any) -> Any:
+        found = await read(asked, *args)
+        if getattr(asked, "func", asked) in TELL:
+            told.append(found)
+            if len(told) == 1:
+                service.clock.forward(seconds=-30)
+        return found
+
+    monkeypatch.setattr(database, "read", set_back)
+
+    answer = (await service.advice(FUND, MEMBER_NOK)).json()
+
+    [record] = service.records()
+    assert len(told) == 2
+    assert answer["geraadpleegdOp"] == record["recordedAt"] == "2026-06-01T09:30:30.000Z"

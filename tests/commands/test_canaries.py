@@ -53,7 +53,7 @@ STORE = {
     "participation",
     "consent",
     "dossier_version",
-    "source_fault",
+    "source_answer",
 }
 DIGESTS = ("md5", "sha1", "sha256", "sha512")  # without salt: who has a list of numbers reads it
 NAMESPACE = "http://webservice.GeefDossierKBI-01.00.kbi-01.00.vip.vlaanderen.be"

@@ -40,14 +40,14 @@ from app.routers import adviezen, dossiers, mijn_raadplegingen, mijn_toegang, to
 DOORS: dict[str, Door[Any]] = {
     door.operation: door
     for door in (
-        *(dossiers.QUERY, adviezen.QUERY),
+        *(dossiers.QUERY, dossiers.BATCH, adviezen.QUERY, adviezen.BATCH),
         *(toegangen.QUERY, toegangen.GET, mijn_toegang.GET, mijn_raadplegingen.LIST),
         *(toegangen.EXPORT, toegangen.PROOF, toegangen.UNVEIL),
     )
 }
 # No source is asked yet, so that none can fail; callers already know what it will look like.
 FORESEEN = {502}
-TOO_LARGE = b"1" * 70_000
+TOO_LARGE = b"1" * 270_000
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,33 @@ def advice(body: Any = None, organisation: str = FUND, **more: Any) -> Any:
         **(body or {}),
     }
     return lambda service: service.ask(organisation, "/adviezen/query", question, **more)
+
+
+def dossier_batch(body: Any = None, **more: Any) -> Any:
+    """Dossiers of three persons, of whom one is told; `body` replaces parts of the question."""
+    question = {
+        "doeleinde": "lokaalIntegratiebeleid",
+        "referte": "ref-3",
+        "vragen": asked(RESIDENT_WITH_CERTIFICATE.digits, NON_RESIDENT.digits, "1"),
+        **(body or {}),
+    }
+    return lambda service: service.ask(CITY, "/dossiers/queryBatch", question, **more)
+
+
+def advice_batch(body: Any = None, organisation: str = FUND, **more: Any) -> Any:
+    """Advices on three persons, of whom one is told; `body` replaces parts of the question."""
+    question = {
+        "doeleinde": "zorgbudgetZwaarZorgbehoevenden",
+        "toetsdatum": "2026-05-31",
+        "referte": "ref-4",
+        "vragen": asked(MEMBER_NOK.digits, NON_RESIDENT.digits, "1"),
+        **(body or {}),
+    }
+    return lambda service: service.ask(organisation, "/adviezen/queryBatch", question, **more)
+
+
+def asked(*numbers: str) -> list[dict[str, str]]:
+    return [{"insz": number, "referte": f"vraag-{at}"} for at, number in enumerate(numbers)]
 
 
 def search(body: Any = None, **more: Any) -> Any:
@@ -244,6 +271,8 @@ def broken_store(service: Service) -> None:
 
 EMPTY = insz_of("850730003")
 NO_ADVICE = next(person for person in demo_persons(400) if person.expected_code.startswith("T"))
+NOBODYS = {"insz": EMPTY.digits, "referte": "vraag"}
+UNDETERMINED = {"insz": NO_ADVICE.insz.digits, "referte": "vraag"}
 NO_RECORD = "0192f3a1-af71-7e8d-a062-5e91318fbd44"
 NO_TOKEN: dict[str, Any] = {"headers": {"Authorization": ""}}
 BAD_TOKEN: dict[str, Any] = {"headers": {"Authorization": "Bearer a.b.c"}}
@@ -321,6 +350,23 @@ CASES = [
     Case("queryAdvies", 403, advice(organisation=GENK), "geenProtocol", "40001"),
     Case("queryAdvies", 403, advice({"insz": NON_RESIDENT.digits}), "geenInschrijving", "40003"),
     Case("queryAdvies", 409, advice({"insz": NO_ADVICE.insz.digits}, AVSB), "geenAdvies", "60007"),
+    Case("queryDossierBatch", 200, dossier_batch()),
+    Case("queryDossierBatch", 200, after(without_dossier, dossier_batch({"vragen": [NOBODYS]}))),
+    Case("queryDossierBatch", 400, dossier_batch({"vragen": []}), "badRequest", "10001"),
+    Case("queryDossierBatch", 403, after(suspend, dossier_batch()), "protocolNietGeldig", "40001"),
+    Case(
+        "queryDossierBatch",
+        403,
+        dossier_batch({"velden": ["inbreuken[]"]}),
+        "veldNietToegestaan",
+        "40006",
+    ),
+    Case("queryAdviesBatch", 200, advice_batch()),
+    Case("queryAdviesBatch", 200, advice_batch({"vragen": [UNDETERMINED]}, AVSB)),
+    Case(
+        "queryAdviesBatch", 400, advice_batch({"toetsdatum": "2999-01-01"}), "badRequest", "20006"
+    ),
+    Case("queryAdviesBatch", 403, advice_batch(organisation=GENK), "geenProtocol", "40001"),
     Case("getMijnToegang", 200, get("/mijnToegang", CITY)),
     Case("getMijnToegang", 200, get("/mijnToegang?datum=2021-01-01", GENK)),
     Case("getMijnToegang", 200, after(suspend, get("/mijnToegang", CITY))),
@@ -382,6 +428,8 @@ CASES = [
         for operation, ask in (
             ("queryDossier", dossier),
             ("queryAdvies", advice),
+            ("queryDossierBatch", dossier_batch),
+            ("queryAdviesBatch", advice_batch),
             ("queryToegangen", search),
             ("getToegang", record),
             ("getToegangBewijs", proof),
@@ -395,6 +443,8 @@ CASES = [
         for operation, ask in (
             ("queryDossier", dossier),
             ("queryAdvies", advice),
+            ("queryDossierBatch", dossier_batch),
+            ("queryAdviesBatch", advice_batch),
             ("queryToegangen", search),
             ("getToegang", record),
             ("getMijnToegang", my_access),
@@ -418,6 +468,8 @@ CASES = [
         for operation, ask in (
             ("queryDossier", dossier),
             ("queryAdvies", advice),
+            ("queryDossierBatch", dossier_batch),
+            ("queryAdviesBatch", advice_batch),
             ("queryToegangen", search),
             ("getToegang", record),
             ("getToegangBewijs", proof),
@@ -434,6 +486,8 @@ CASES = [
         for operation, ask in (
             ("queryDossier", dossier),
             ("queryAdvies", advice),
+            ("queryDossierBatch", dossier_batch),
+            ("queryAdviesBatch", advice_batch),
             ("queryToegangen", search),
             ("exportToegangen", export),
             ("onthulToegang", unveiling),

@@ -17,6 +17,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 from promises import CONTRACT, faults, properties, unknown
 
 from app import fields, obligation, pages, problems, reference
+from app.asking import Sign
 from app.errors import Outcome, Reason
 from app.policy import PopulationKind
 from app.register import State
@@ -126,6 +127,7 @@ def test_the_dossier_holds_exactly_the_leaves_of_the_catalogue() -> None:
         (SCHEMAS["ProtocolToestand"], State),
         (SCHEMAS["Profiel"], obligation.Profile),
         (properties(SCHEMAS["AdviesAntwoord"])["advice"], obligation.Outcome),
+        (properties(SCHEMAS["AccessRecordGevonden"])["ongewoon"]["items"], Sign),
     ],
 )
 def test_the_listed_codes_are_those_of_the_service(schema: Any, known: type[StrEnum]) -> None:

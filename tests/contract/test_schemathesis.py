@@ -35,6 +35,8 @@ from app.wire import BASE
 CALLERS = {
     "queryDossier": (CITY, DOSSIER),
     "queryAdvies": (FUND, ADVICE),
+    "queryDossierBatch": (CITY, DOSSIER),
+    "queryAdviesBatch": (FUND, ADVICE),
     "getMijnToegang": (CITY, DOSSIER),
     "queryToegangen": (AUDITOR, AUDIT),
     "getToegang": (AUDITOR, AUDIT),
@@ -152,7 +154,13 @@ def test_every_request_left_one_record(live: Live) -> None:
 
     records = live.service.records()
 
-    kept = Counter((record["operation"], record["status"]) for record in records)
+    # In a batch each person has one too, which names that of the batch.
+    requests = [
+        record
+        for record in records
+        if not (record["operation"].endswith("Batch") and "parentId" in record)
+    ]
+    kept = Counter((record["operation"], record["status"]) for record in requests)
     assert kept == answered
     assert len({record["eventId"] for record in records}) == len(records)
 

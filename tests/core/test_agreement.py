@@ -376,6 +376,18 @@ FAULTS = [
         f"{IN_ACCESS}.quota[1].operatie",
         TWICE,
     ),
+    (
+        ACCESS,
+        {
+            **VALID["doeleinden"][0]["toegang"][0],
+            "operaties": ["queryDossier", "queryDossierBatch"],
+            "quota": [
+                {"operatie": "queryDossier", "aantal": 1, "per": "halfjaar", "tekst": "1 keer."}
+            ],
+        },
+        f"{IN_ACCESS}.quota[0].operatie",
+        "is not counted by queryDossierBatch",
+    ),
     (f"{ACCESS}.quota.0.per", "maand", f"{IN_ACCESS}.quota[0].per", "Input should be"),
     (f"{ACCESS}.quota.0.aantal", 0, f"{IN_ACCESS}.quota[0].aantal", "Input should be greater"),
     (f"{ACCESS}.quota.0.aantal", True, f"{IN_ACCESS}.quota[0].aantal", "Input should be a valid"),

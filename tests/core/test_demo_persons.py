@@ -1,6 +1,7 @@
 """The synthetic persons: nobody real, always the same, and every row of the decision table."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,18 +19,21 @@ from app.demo_persons import (
     demo_persons,
 )
 from app.derived import derive
+from app.facts import read_facts
 from app.insz import Insz
-from app.obligation import RULES, Advice, Outcome, Profile, advise, read_facts
+from app.obligation import CURRENT, Advice, Outcome, Profile, Source, advise
 
+ASKED_AT = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
 PERSONS = list(demo_persons())
 
 
 def judge(person: DemoPerson, profile: Profile) -> Advice:
     groups = [person.blocks["doelgroep"]] if person.blocks and "doelgroep" in person.blocks else []
-    facts = read_facts(
-        [person.blocks] if person.blocks else [], groups, fault=person.fault is not None
+    facts = read_facts([person.blocks] if person.blocks else [], groups)
+    source = Source(
+        ASKED_AT, timedelta(days=35), person.fault, dossier_at=ASKED_AT, absence_at=ASKED_AT
     )
-    return advise(facts, DEMO_DATE, profile)
+    return advise(facts, DEMO_DATE, profile, source)
 
 
 def whole(person: DemoPerson) -> dict[str, Any]:
@@ -82,7 +86,7 @@ def test_the_advice_is_the_expected_one() -> None:
 def test_every_code_comes_often_in_some_profile() -> None:
     found = Counter(judge(person, profile).code for profile in Profile for person in PERSONS)
 
-    rare = {code for rule in RULES for code in rule.codes.values() if found[code] < 10}
+    rare = {code for rule in CURRENT.rules for code in rule.codes.values() if found[code] < 10}
     assert rare == set()
 
 

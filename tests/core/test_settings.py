@@ -1,5 +1,6 @@
 """The settings: safe when absent, refused when wrong."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def test_without_any_setting_it_is_production_and_nothing_secret_has_a_default()
         month_keys=None,
         log_origin=None,
         log_key_file=None,
+        max_data_age=timedelta(days=35),
         rate_limit=0,
     )
     assert read().production
@@ -46,6 +48,7 @@ def test_every_setting_is_read() -> None:
         "LOG_ORIGIN": "poort.example:8443/log",
         "LOG_KEY_FILE": "/srv/log.key",
         "LOG_RETENTION_MONTHS": "24",
+        "MAX_DATA_AGE": "40",
         "RATE_LIMIT": "600",
     }
 
@@ -58,6 +61,7 @@ def test_every_setting_is_read() -> None:
         log_origin="poort.example:8443/log",
         log_key_file=Path("/srv/log.key"),
         log_retention_months=24,
+        max_data_age=timedelta(days=40),
         rate_limit=600,
     )
 
@@ -67,8 +71,19 @@ def test_the_log_is_kept_for_ten_years_and_for_a_month_at_least() -> None:
     assert read(LOG_RETENTION_MONTHS="1").log_retention_months == 1
 
 
+def test_data_may_be_35_days_old_and_a_day_at_least() -> None:
+    assert read(MAX_DATA_AGE="1").max_data_age == timedelta(days=1)
+    assert read(MAX_DATA_AGE="999999999").max_data_age == timedelta(days=999999999)
+    with pytest.raises(SettingInvalid) as caught:
+        read(MAX_DATA_AGE="0")
+
+    said = "PROTOCOLPOORT_MAX_DATA_AGE must be a whole number of 1 or more, of 9 digits"
+    assert str(caught.value) == said
+
+
 def test_an_empty_setting_is_an_absent_one() -> None:
-    assert read(MODE=" ", DATABASE_URL="", MONTH_KEYS="", RATE_LIMIT=" ") == read()
+    empty = {"DATABASE_URL": "", "MONTH_KEYS": "", "MAX_DATA_AGE": " ", "RATE_LIMIT": " "}
+    assert read(MODE=" ", **empty) == read()
 
 
 def test_white_space_around_a_setting_does_not_count() -> None:
@@ -146,6 +161,11 @@ def test_what_is_no_origin_is_refused(origin: str) -> None:
         ("LOG_RETENTION_MONTHS", "-1"),
         ("LOG_RETENTION_MONTHS", "0.5"),
         ("LOG_RETENTION_MONTHS", "1200000000"),
+        ("MAX_DATA_AGE", "0"),
+        ("MAX_DATA_AGE", "-1"),
+        ("MAX_DATA_AGE", "35.0"),
+        ("MAX_DATA_AGE", "35 days"),
+        ("MAX_DATA_AGE", "1000000000"),
         ("RATE_LIMIT", "-1"),
         ("RATE_LIMIT", "35.0"),
         ("RATE_LIMIT", "²"),
@@ -154,6 +174,7 @@ def test_what_is_no_origin_is_refused(origin: str) -> None:
         ("RATE_LIMIT", "secret"),
         ("LOG_ORIGIN", "https://secret"),
         ("LOG_RETENTION_MONTHS", "secret"),
+        ("MAX_DATA_AGE", "secret"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name_without_its_value(name: str, value: str) -> None:

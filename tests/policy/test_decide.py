@@ -367,12 +367,12 @@ STANDINGS: list[tuple[dict[str, object], int, bool, tuple[object, object, object
     ({"operations": BOTH}, 0, True, (BOTH, CLAUSE.fields, None)),
     # An advice gives no fields, and a batch is not served.
     (
-        {"operations": frozenset({Operation.QUERY_ADVIES, Operation.QUERY_DOSSIER_BATCH})},
+        {"operations": frozenset({Operation.QUERY_ADVIES, Operation.CREATE_LIJST})},
         0,
         True,
         (frozenset({Operation.QUERY_ADVIES}), frozenset(), None),
     ),
-    ({"operations": frozenset({Operation.QUERY_DOSSIER_BATCH})}, 0, True, (*NOTHING, None)),
+    ({"operations": frozenset({Operation.CREATE_LIJST})}, 0, True, (*NOTHING, None)),
     (WITH_QUOTA, 1, True, (BOTH, CLAUSE.fields, None)),
     (WITH_QUOTA, 2, True, (frozenset({Operation.QUERY_ADVIES}), frozenset(), None)),
     (

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from service import AVSB, CITY, FUND
 
 from app import clauses, derived, fields, policy
+from app.agreement import BATCHES
 from app.fields import CATALOGUE, ContactField, DerivedField
 from app.policy import (
     GIVES_FIELDS,
@@ -121,6 +122,14 @@ def grants(ids: Collection[str]) -> list[dict[str, str]]:
 def accesses(draw: st.DrawFn, audience: Mapping[str, Any]) -> dict[str, Any]:
     operations, kind, limits = draw(OPENED), draw(POPULATIONS), [draw(LIMITS), draw(LIMITS)]
     gives = operations != {Operation.QUERY_ADVIES}
+    counted = {
+        operation: limit
+        for operation, limit in zip(sorted(operations), limits, strict=False)
+        if limit[0]
+    }
+    for single, batch in BATCHES.items():
+        if single in counted and batch in operations:
+            counted.setdefault(batch, counted[single])
     return {
         **audience,
         "operaties": sorted(operations),
@@ -130,8 +139,7 @@ def accesses(draw: st.DrawFn, audience: Mapping[str, Any]) -> dict[str, Any]:
         "functieprofielen": draw(DEMANDED),
         "quota": [
             variants.quota(operation, maximum, per)
-            for operation, (maximum, per) in zip(sorted(operations), limits, strict=False)
-            if maximum
+            for operation, (maximum, per) in counted.items()
         ],
     }
 

@@ -767,17 +767,22 @@ def test_an_administrative_record_stands_or_falls_with_its_act(
 ) -> None:
     agreed = Agreement("avsb-2021", "1", HASH, lists=(("gemachtigden", HASH),))
     day = date(2026, 5, 31)
-    trace = Trace(agreement=agreed, as_of=day, reason_reference="suspended: klacht 3")
+    trace = Trace(
+        type=RecordType.ADMIN,
+        agreement=agreed,
+        as_of=day,
+        reason_reference="suspended: klacht 3",
+    )
 
     def act_and_break() -> None:
         with store.writing() as session:
-            access_log.write_admin(session, keys, ORIGIN, "protocolLoad", trace, NOW)
+            access_log.write_command(session, keys, ORIGIN, "protocolLoad", trace, NOW)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         act_and_break()
     with store.writing() as session:
-        access_log.write_admin(session, keys, ORIGIN, "protocolSuspend", trace, NOW, USER)
+        access_log.write_command(session, keys, ORIGIN, "protocolSuspend", trace, NOW, USER)
 
     [record] = [json.loads(bytes(each)) for each in column(store, "record")]
     expected = {
@@ -800,12 +805,12 @@ def test_an_administrative_record_stands_or_falls_with_its_act(
 def test_an_act_of_a_clock_that_lags_does_not_stand(store: Database, keys: MonthKeys) -> None:
     earlier = NOW - CLOCK_TOLERANCE - timedelta(milliseconds=1)
     with store.writing() as session:
-        access_log.write_admin(session, keys, ORIGIN, "protocolLoad", Trace(), NOW)
+        access_log.write_command(session, keys, ORIGIN, "protocolLoad", Trace(), NOW)
 
     def act(moment: datetime) -> None:
         with store.writing() as session:
             protocols.bump(session)
-            access_log.write_admin(session, keys, ORIGIN, "protocolSuspend", Trace(), moment)
+            access_log.write_command(session, keys, ORIGIN, "protocolSuspend", Trace(), moment)
 
     with pytest.raises(ClockBehind):
         act(earlier)

@@ -170,8 +170,8 @@ async def test_one_record_that_lags_does_not_stop_those_beside_it(
     log = running.app.state.desk.gate.log
     append = log.append
 
-    async def dated(visit: Any, trace: Any, _now: Any, decided: Any) -> Any:
-        return await append(visit, trace, next(moments), decided)
+    async def dated(visit: Any, trace: Any, _now: Any, *more: Any) -> Any:
+        return await append(visit, trace, next(moments), *more)
 
     monkeypatch.setattr(log, "append", dated)
     statuses = await asyncio.gather(*(asked(running) for _ in range(3)))

@@ -12,10 +12,11 @@ from sqlmodel import Session, select
 
 from app import database, protocols
 from app.database import Database
-from app.models.dossiers import SourceFault
+from app.models.dossiers import CompleteDelivery
 from app.models.persons import Person, Residence
 
 SUMMER = timezone(timedelta(hours=2))
+NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
 
 
 def setting(session: Session, name: str) -> str:
@@ -134,18 +135,19 @@ def test_a_moment_comes_back_in_utc(store: Database) -> None:
     moment = datetime(2026, 6, 1, 0, 30, 0, 125000, tzinfo=SUMMER)
 
     with store.writing() as session:
-        session.add(SourceFault(insz="90722501478", code="99996", marked_at=moment))
+        session.add(CompleteDelivery(fetched_at=moment, learned_at=moment))
     with store.reading() as session:
-        found = session.get_one(SourceFault, "90722501478").marked_at
+        found = session.exec(select(CompleteDelivery)).one()
 
-    assert found.isoformat() == "2026-05-31T22:30:00.125000+00:00"
+    moments = {found.fetched_at.isoformat(), found.learned_at.isoformat()}
+    assert moments == {"2026-05-31T22:30:00.125000+00:00"}
 
 
 def test_a_moment_without_a_zone_is_refused(store: Database) -> None:
-    naive = datetime(2026, 6, 1, tzinfo=UTC).replace(tzinfo=None)
+    naive = NOW.replace(tzinfo=None)
 
     with pytest.raises(StatementError, match="needs a time zone"), store.writing() as session:
-        session.add(SourceFault(insz="90722501478", code="99996", marked_at=naive))
+        session.add(CompleteDelivery(fetched_at=naive, learned_at=NOW))
 
 
 def test_no_contact_details_are_null_and_not_a_json_null(store: Database) -> None:

@@ -10,7 +10,7 @@ import pytest
 from evidence import disarm, entry, execute, open_notary
 from service import CITY, GENK, LOG_ORIGIN, NOW, ORIGIN, PROTOCOLS, prepare
 
-from app import access_log, administration, database, doctor, documents, log_keys
+from app import access_log, administration, database, doctor, documents, dossiers, log_keys
 from app.administration import Office
 from app.agreement import Document
 from app.database import Database
@@ -51,6 +51,12 @@ def found(office: Office, now: datetime = NOW, **changes: Any) -> dict[str, Leve
     return {
         finding.what: finding.level for finding in doctor.examine(settings(office, **changes), now)
     }
+
+
+def deliver(office: Office, at: datetime) -> None:
+    """Let a complete delivery be of this moment."""
+    with office.database.writing() as session:
+        dossiers.declare_complete(session, at, access_log.learn(session, at))
 
 
 def list_of(kind: str, changed: date) -> Source:
@@ -362,10 +368,42 @@ def test_a_log_that_was_rotated_and_pruned_is_healthy(office: Office, tmp_path: 
     notary.turn(NOW + timedelta(seconds=2))
     later = datetime(2026, 8, 1, tzinfo=UTC)
     office.keys.create(NOW, months=4)
+    deliver(office, later)
     pruned = prune(office, LOG_ORIGIN, 1, later)
 
     assert (pruned.minimum, pruned.months) == (256, ("2026-06",))
     assert found(office, later, log_retention_months=1) == healthy
+
+
+@pytest.mark.parametrize(
+    ("age", "stale"),
+    [(timedelta(days=35), False), (timedelta(days=35, milliseconds=1), True)],
+)
+def test_a_delivery_is_too_old_after_the_maximum_age(
+    office: Office, age: timedelta, stale: bool
+) -> None:
+    at = NOW + age
+    office.keys.create(NOW, months=3)
+
+    told, longer = found(office, at), found(office, at, max_data_age=timedelta(days=36))
+
+    what = "a complete delivery is from 2026-06-01: who has no dossier gets no advice"
+    assert told.get(what) == (Level.WARNING if stale else None)
+    assert what not in longer
+
+
+def test_without_a_complete_delivery_nobody_knows_who_has_no_dossier(office: Office) -> None:
+    execute(office.database, "DELETE FROM complete_delivery")
+
+    never = found(office)
+    deliver(office, NOW - timedelta(days=36))
+    old = found(office)
+    deliver(office, NOW - timedelta(days=34))
+
+    tail = "who has no dossier gets no advice"
+    assert never[f"a complete delivery was never declared: {tail}"] is Level.WARNING
+    assert old[f"a complete delivery is from 2026-04-26: {tail}"] is Level.WARNING
+    assert not [what for what in found(office) if tail in what]
 
 
 def without_a_schema(office: Office, folder: Path) -> dict[str, Any]:

@@ -7,52 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import ANSWERS
+from magda import dossier, fault
+from service import ANSWERS, insz_of
 from sqlalchemy.exc import OperationalError
 
-from app import database, dossiers, fields, intake, kbi, population, protocols
+from app import access_log, database, dossiers, fields, intake, kbi, population, protocols
 from app.database import Database
+from app.dossiers import Word
 from app.insz import Insz
-from app.intake import Report, Skipped, Stored
+from app.intake import Delivery, Report, Skipped, Stored
 from app.policy import Population, PopulationKind
 from app.population import Admitted
 
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
-DAY = timedelta(days=1)
-NAMESPACE = "http://webservice.GeefDossierKBI-01.00.kbi-01.00.vip.vlaanderen.be"
+DAY, SECOND, TICK = timedelta(days=1), timedelta(seconds=1), timedelta(milliseconds=1)
 # Two test numbers (month raised by 60), and one of a form that production takes: the serial
 # number 000 is never given to anybody.
 PERSON, OTHER, CITIZEN = "90722501478", "90722600359", "90020100060"
+NEIGHBOUR = insz_of("900201001").digits
 GENK = Population(PopulationKind.RESIDENT, nis="71016")
-
-
-def answer(inside: str, on: str = "2017-03-30") -> bytes:
-    """An answer of MAGDA that was made at noon in Brussels."""
-    return (
-        f'<w:GeefDossierKBIResponse xmlns:w="{NAMESPACE}"><Repliek><Context><Bericht>'
-        f"<Tijdstip><Datum>{on}</Datum><Tijd>12:00</Tijd></Tijdstip></Bericht></Context>"
-        f"{inside}</Repliek></w:GeefDossierKBIResponse>"
-    ).encode()
-
-
-def dossier(insz: str = PERSON, blocks: str = "", on: str = "2017-03-30") -> bytes:
-    """An answer that holds a dossier."""
-    return answer(
-        "<Antwoorden><Antwoord><Inhoud><KBIDossier>"
-        f"<Personalia><INSZ>{insz}</INSZ></Personalia>{blocks}"
-        "</KBIDossier></Inhoud></Antwoord></Antwoorden>",
-        on,
-    )
-
-
-def fault(code: str, diagnosis: str = "Er is iets", on: str = "2017-03-30") -> bytes:
-    """An answer that says that the question failed."""
-    return answer(
-        f"<Uitzonderingen><Uitzondering><Identificatie>{code}</Identificatie>"
-        "<Oorsprong>MAGDA</Oorsprong><Type>FOUT</Type>"
-        f"<Diagnose>{diagnosis}</Diagnose></Uitzondering></Uitzonderingen>",
-        on,
-    )
 
 
 @pytest.fixture
@@ -70,13 +43,17 @@ def put(
     files: Mapping[str, bytes],
     *,
     production: bool = False,
+    complete: bool = False,
+    now: datetime = NOW,
 ) -> list[Report]:
     """Write these files, `<name>.xml`, and import them in this order."""
     paths = []
     for name, content in files.items():
         paths.append(folder / f"{name}.xml")
         paths[-1].write_bytes(content)
-    return list(intake.import_answers(store, paths, NOW, production=production))
+    return list(
+        intake.import_answers(store, paths, lambda: now, production=production, complete=complete)
+    )
 
 
 def kept(store: Database, insz: str, *blocks: str) -> dossiers.Dossier | None:
@@ -93,9 +70,20 @@ def count(store: Database, table: str) -> int:
 
 
 def marked(store: Database, insz: str) -> bool:
-    """Whether the source failed last for this person."""
+    """Whether the source failed last for this person, under any number."""
+    return said(store, insz).fault is not None
+
+
+def said(store: Database, insz: str) -> Word:
+    """What the source said last of this person."""
     with store.reading() as session:
-        return dossiers.has_fault(session, [insz])
+        return dossiers.last_word(session, population.numbers_of(session, Insz(insz)))
+
+
+def delivered(store: Database) -> datetime | None:
+    """From when the newest complete delivery is."""
+    with store.reading() as session:
+        return dossiers.last_delivery(session)
 
 
 # The real answers
@@ -104,7 +92,7 @@ def marked(store: Database, insz: str) -> bool:
 def test_of_the_real_answers_eleven_are_stored_and_three_are_named(
     store: Database, real: list[Path]
 ) -> None:
-    reports = list(intake.import_answers(store, real, NOW, production=False))
+    reports = list(intake.import_answers(store, real, lambda: NOW, production=False))
 
     stored = [each for each in reports if isinstance(each, Stored)]
     skipped = sorted(
@@ -118,11 +106,11 @@ def test_of_the_real_answers_eleven_are_stored_and_three_are_named(
         ("notfound.xml", "30001"),
     ]
     assert (marked(store, "90722500191"), marked(store, "91610100176")) == (True, True)
-    assert count(store, "source_fault") == 2
+    assert count(store, "source_answer") == 11 + 2
 
 
 def test_a_real_answer_is_kept_whole(store: Database, real: list[Path]) -> None:
-    list(intake.import_answers(store, real, NOW, production=False))
+    list(intake.import_answers(store, real, lambda: NOW, production=False))
 
     for path in real:
         parsed = kbi.parse_answer(path.read_bytes())
@@ -133,9 +121,9 @@ def test_a_real_answer_is_kept_whole(store: Database, real: list[Path]) -> None:
 
 
 def test_the_real_answers_a_second_time_hold_nothing_new(store: Database, real: list[Path]) -> None:
-    list(intake.import_answers(store, real, NOW, production=False))
+    list(intake.import_answers(store, real, lambda: NOW, production=False))
 
-    again = list(intake.import_answers(store, real, NOW + DAY, production=False))
+    again = list(intake.import_answers(store, real, lambda: NOW + DAY, production=False))
 
     assert not any(each.new for each in again if isinstance(each, Stored))
     assert count(store, "dossier_version") == 11
@@ -145,7 +133,7 @@ def test_the_real_answers_a_second_time_hold_nothing_new(store: Database, real: 
 
 
 def test_production_takes_none_of_the_real_answers(store: Database, real: list[Path]) -> None:
-    reports = list(intake.import_answers(store, real, NOW, production=True))
+    reports = list(intake.import_answers(store, real, lambda: NOW, production=True))
 
     assert all(isinstance(each, Skipped) for each in reports)
     assert count(store, "dossier_version") == 0
@@ -231,7 +219,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_goes_on(
     (tmp_path / "good.xml").write_bytes(dossier())
     files = [tmp_path / "folder.xml", tmp_path / "absent.xml", tmp_path / "good.xml"]
 
-    reports = list(intake.import_answers(store, files, NOW, production=False))
+    reports = list(intake.import_answers(store, files, lambda: NOW, production=False))
 
     assert reports == [
         Skipped("folder.xml", "cannot be read: IsADirectoryError"),
@@ -258,11 +246,11 @@ def test_a_fault_marks_the_person_after_whom_the_file_is_named(
     reports = put(store, tmp_path, {PERSON: fault("99996", "Technisch"), "answer": fault("99996")})
 
     assert reports == [
-        Skipped("90722501478.xml", "99996 Technisch"),
+        Skipped("90722501478.xml", "99996 Technisch", lost=False),
         Skipped("answer.xml", "99996 Er is iets"),
     ]
-    assert marked(store, PERSON)
-    assert count(store, "source_fault") == 1
+    assert said(store, PERSON).fault == "99996"
+    assert count(store, "source_answer") == 1
 
 
 def test_a_good_answer_lifts_the_mark_also_within_one_import(
@@ -305,7 +293,16 @@ def test_no_dossier_is_an_answer_that_lifts_a_mark(store: Database, tmp_path: Pa
     put(store, tmp_path, {PERSON: fault("30001")})
 
     assert before
-    assert not marked(store, PERSON)
+    assert said(store, PERSON) == Word(None, NOW, None)
+
+
+def test_no_dossier_in_a_file_that_names_nobody_says_nothing(
+    store: Database, tmp_path: Path
+) -> None:
+    [report] = put(store, tmp_path, {"notfound": fault("30001", "Geen")})
+
+    assert report == Skipped("notfound.xml", "30001 Geen", lost=False)
+    assert count(store, "source_answer") == 0
 
 
 def test_in_production_the_moment_of_a_fault_is_that_of_the_answer(
@@ -332,7 +329,7 @@ def test_a_code_that_no_source_gives_is_reported_and_stops_nothing(
         "no KBI answer: Uitzondering/Identificatie: must be a number of at most 10 digits"
     ] * 2
     assert good == Stored("good.xml", new=True)
-    assert count(store, "source_fault") == 0
+    assert count(store, "source_answer") == 1
 
 
 def test_the_longest_code_and_a_diagnosis_with_a_number_in_it(
@@ -340,8 +337,191 @@ def test_the_longest_code_and_a_diagnosis_with_a_number_in_it(
 ) -> None:
     [report] = put(store, tmp_path, {PERSON: fault("1" * 10, f"Geen {PERSON}")})
 
-    assert report == Skipped(f"{PERSON}.xml", "1111111111 ?")
+    assert report == Skipped(f"{PERSON}.xml", "1111111111 ?", lost=False)
     assert marked(store, PERSON)
+
+
+# Complete deliveries
+
+
+def deliver(
+    store: Database,
+    folder: Path,
+    files: Mapping[str, bytes],
+    *,
+    production: bool = True,
+    now: datetime = NOW,
+) -> Report:
+    """Import these as a complete delivery; what was declared of it."""
+    *_, last = put(store, folder, files, production=production, complete=True, now=now)
+    return last
+
+
+def test_a_complete_delivery_is_from_its_oldest_dossier(store: Database, tmp_path: Path) -> None:
+    files = {
+        "a": dossier(CITIZEN, on="2026-05-30"),
+        "b": dossier(NEIGHBOUR, on="2026-05-20"),
+        "c": dossier(CITIZEN, on="2026-05-31"),
+    }
+
+    declared = deliver(store, tmp_path, files)
+
+    assert declared == Delivery(datetime(2026, 5, 20, 10, 0, tzinfo=UTC))
+    assert delivered(store) == datetime(2026, 5, 20, 10, 0, tzinfo=UTC)
+    assert said(store, OTHER) == Word(None, None, datetime(2026, 5, 20, 10, 0, tzinfo=UTC))
+
+
+def test_the_oldest_of_all_counts_also_over_several_transactions(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "BATCH", 2)
+    days = ("21", "22", "20", "23", "24")
+    files = {day: dossier(CITIZEN, on=f"2026-05-{day}") for day in days}
+
+    assert deliver(store, tmp_path, files) == Delivery(datetime(2026, 5, 20, 10, 0, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("production", "made_on"),
+    [(True, "2026-06-02"), (False, "2017-03-30"), (False, "2026-06-02")],
+)
+def test_a_delivery_is_never_from_later_than_its_import_and_in_the_demo_from_then(
+    store: Database, tmp_path: Path, production: bool, made_on: str
+) -> None:
+    files = {"a": dossier(CITIZEN, on=made_on)}
+
+    assert deliver(store, tmp_path, files, production=production) == Delivery(NOW)
+
+
+def test_a_delivery_is_learned_after_the_answers_in_it(store: Database, tmp_path: Path) -> None:
+    deliver(store, tmp_path, {"a": dossier(CITIZEN), CITIZEN: fault("99996")})
+
+    with store.reading() as session:
+        run = session.connection().exec_driver_sql
+        answered = run("SELECT max(learned_at) FROM source_answer").scalar_one()
+        declared = run("SELECT learned_at FROM complete_delivery").scalar_one()
+    assert declared > answered
+
+
+@pytest.mark.parametrize("more", [{CITIZEN: fault("99996")}, {"x": fault("30001")}])
+def test_a_fault_of_whom_everybody_knows_leaves_nobody_out(
+    store: Database, tmp_path: Path, more: Mapping[str, bytes]
+) -> None:
+    declared = deliver(store, tmp_path, {"a": dossier(NEIGHBOUR), **more})
+
+    assert declared == Delivery(datetime(2017, 3, 30, 10, 0, tzinfo=UTC))
+
+
+LOST: dict[str, Mapping[str, bytes]] = {
+    "unreadable": {"x": b"<html/>"},
+    "test number": {"x": dossier(PERSON)},
+    "nameless fault": {"x": fault("99996")},
+    "fault of a broken number": {"90722501479": fault("99996")},
+    "unknown code": {CITIZEN: fault("X")},
+}
+
+
+@pytest.mark.parametrize("more", LOST.values(), ids=LOST)
+def test_a_delivery_of_which_an_answer_was_lost_is_not_declared(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: Mapping[str, bytes]
+) -> None:
+    monkeypatch.setattr(intake, "BATCH", 1)
+    files = {"a": dossier(NEIGHBOUR), **more, "b": dossier(CITIZEN)}
+
+    declared = deliver(store, tmp_path, files)
+
+    assert declared == Delivery(None, "1 of its answers could not be stored")
+    assert delivered(store) is None
+    assert count(store, "complete_delivery") == 0
+    assert kept(store, CITIZEN) is not None
+
+
+def test_a_file_that_is_not_there_was_lost(store: Database, tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(dossier())
+    files = [tmp_path / "a.xml", tmp_path / "absent.xml"]
+
+    *_, last = intake.import_answers(store, files, lambda: NOW, production=False, complete=True)
+
+    assert last == Delivery(None, "1 of its answers could not be stored")
+
+
+@pytest.mark.parametrize("files", [{}, {CITIZEN: fault("30001"), NEIGHBOUR: fault("99996")}])
+def test_a_delivery_without_any_dossier_is_not_declared(
+    store: Database, tmp_path: Path, files: Mapping[str, bytes]
+) -> None:
+    declared = deliver(store, tmp_path, files)
+
+    assert declared == Delivery(None, "there is no dossier in it")
+    assert delivered(store) is None
+
+
+def test_what_is_not_said_to_be_complete_declares_nothing(store: Database, tmp_path: Path) -> None:
+    reports = put(store, tmp_path, {"a": dossier()})
+
+    assert reports == [Stored("a.xml", new=True)]
+    assert count(store, "complete_delivery") == 0
+
+
+def test_an_interrupted_delivery_declares_nothing(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "BATCH", 1)
+    for name in "ab":
+        (tmp_path / f"{name}.xml").write_bytes(dossier())
+    files = intake.answer_files([tmp_path])
+
+    reports = intake.import_answers(store, files, lambda: NOW, production=False, complete=True)
+    seen = [next(reports), next(reports)]
+    close(reports)
+
+    assert [type(report) for report in seen] == [Stored, Stored]
+    assert count(store, "complete_delivery") == 0
+
+
+# When it was learned
+
+
+def test_each_import_is_learned_after_the_one_before_by_a_clock_that_stands(
+    store: Database, tmp_path: Path
+) -> None:
+    learned = []
+    for number in range(3):
+        put(store, tmp_path, {"a": dossier(blocks=f"<Doelgroep><Code>{number}</Code></Doelgroep>")})
+        lines(store, line(OTHER, vorigeInsz=[CITIZEN] if number % 2 else []))
+        with store.reading() as session:
+            learned.append(access_log.known_at(session))
+
+    assert learned == [NOW + step * TICK for step in (1, 3, 5)]
+    found = moments(store, "SELECT learned_at FROM source_answer ORDER BY id")
+    assert found == [NOW + step * TICK for step in (0, 2, 4)]
+    told = moments(store, "SELECT learned_at, dropped_at FROM replaced_number")
+    assert told == [NOW + 3 * TICK, NOW + 5 * TICK]
+
+
+def test_the_clock_is_read_for_each_transaction_and_data_are_as_old_as_the_begin(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "BATCH", 1)
+    ticks = (NOW + step * SECOND for step in range(9))
+    for name, insz in (("a", CITIZEN), ("b", NEIGHBOUR)):
+        (tmp_path / f"{name}.xml").write_bytes(dossier(insz, on="2026-06-02"))
+    files = intake.answer_files([tmp_path])
+
+    list(intake.import_answers(store, files, lambda: next(ticks), production=True))
+
+    assert moments(store, "SELECT fetched_at, learned_at FROM source_answer ORDER BY id") == [
+        *(NOW, NOW + SECOND),
+        *(NOW, NOW + 2 * SECOND),
+    ]
+
+
+def moments(store: Database, statement: str) -> list[datetime]:
+    """The moments that a statement finds, row by row."""
+    with store.reading() as session:
+        found = session.connection().exec_driver_sql(statement)
+        values = [value for row in found for value in row]
+    texts = [value if isinstance(value, str) else value.isoformat() for value in values]
+    return [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in texts]
 
 
 # Interruptions
@@ -361,7 +541,7 @@ def test_an_interrupted_import_keeps_what_it_reported(
     for path, blocks in zip(files, range(5), strict=True):
         path.write_bytes(dossier(blocks=f"<Doelgroep><Code>{blocks}</Code></Doelgroep>"))
 
-    reports = intake.import_answers(store, files, NOW, production=False)
+    reports = intake.import_answers(store, files, lambda: NOW, production=False)
     seen = [next(reports) for _ in range(3)]
     close(reports)
 
@@ -375,9 +555,9 @@ def test_nothing_is_reported_before_its_commit(
     monkeypatch.setattr(intake, "BATCH", 1)
     (tmp_path / "a.xml").write_bytes(dossier())
 
-    for _ in intake.import_answers(store, [tmp_path / "a.xml"], NOW, production=False):
+    for _ in intake.import_answers(store, [tmp_path / "a.xml"], lambda: NOW, production=False):
         assert count(store, "dossier_version") == 1
-    for _ in intake.import_lines(store, [line()], production=False):
+    for _ in intake.import_lines(store, [line()], lambda: NOW, production=False):
         assert count(store, "person") == 1
 
 
@@ -390,24 +570,38 @@ def line(insz: str = PERSON, **facts: Any) -> str:
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
-def test_one_import_waits_for_the_other(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_import_waits_for_the_other(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two that store one person would clash, and the server's log would name the number."""
     monkeypatch.setattr(database, "LOCK_TIMEOUT", 100)
     other = Database(store.engine.url.render_as_string(hide_password=False))
 
-    with store.writing() as session:
-        population.lock(session)
-        with pytest.raises(OperationalError, match="lock timeout"):
-            list(intake.import_lines(other, [line()], production=False))
-    stored = list(intake.import_lines(other, [line()], production=False))
+    (file := tmp_path / "a.xml").write_bytes(dossier())
 
+    def import_line() -> list[Report]:
+        return list(intake.import_lines(other, [line()], lambda: NOW, production=False))
+
+    def import_file() -> list[Report]:
+        return list(intake.import_answers(other, [file], lambda: NOW, production=False))
+
+    with store.writing() as session:
+        first = access_log.learn(session, NOW)
+        for waits in (import_line, import_file):
+            with pytest.raises(OperationalError, match="lock timeout"):
+                waits()
+    stored = [*import_line(), *import_file()]
+
+    with store.reading() as session:
+        second = access_log.known_at(session)
     other.dispose()
-    assert [type(report) for report in stored] == [Stored]
+    assert [type(report) for report in stored] == [Stored, Stored]
+    assert second > first
 
 
 def lines(store: Database, *content: str, production: bool = False) -> Sequence[Report]:
     """Import these lines."""
-    return list(intake.import_lines(store, content, production=production))
+    return list(intake.import_lines(store, content, lambda: NOW, production=production))
 
 
 def test_the_line_of_the_design_is_stored_whole(store: Database) -> None:
@@ -533,7 +727,7 @@ def test_a_byte_that_is_no_text_spoils_its_own_line_alone(store: Database, tmp_p
     file.write_bytes(line().encode() + b'\n{"insz": "\xff"}\n' + line(OTHER).encode())
 
     with file.open(encoding="utf-8", errors="surrogateescape") as content:
-        reports = list(intake.import_lines(store, content, production=False))
+        reports = list(intake.import_lines(store, content, lambda: NOW, production=False))
 
     assert [type(report) for report in reports] == [Stored, Skipped, Stored]
 
@@ -564,7 +758,7 @@ def test_an_interrupted_import_of_lines_keeps_what_it_reported(
     monkeypatch.setattr(intake, "BATCH", 2)
     content = [line(PERSON), line(OTHER), line(CITIZEN)]
 
-    reports = intake.import_lines(store, content, production=False)
+    reports = intake.import_lines(store, content, lambda: NOW, production=False)
     seen = next(reports)
     close(reports)
 

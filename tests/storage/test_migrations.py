@@ -1,8 +1,9 @@
 """The schema: from nothing to the newest, back, and the same as the tables of the code."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from evidence import Naive, entry, execute, record
+from service import insz_of
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import SQLModel
 
-from app import access_log, database, log_tree, main, protocols
+from app import access_log, database, dossiers, log_tree, main, population, protocols
 from app.database import MIGRATIONS, Database, UpgradeRefused, alembic_config
+from app.insz import Insz
+from app.moments import to_millisecond
 from app.record import columns_of
+from app.register_lines import read_line
 from app.settings import Mode, Settings
 from app.tlog import tree
 
@@ -440,7 +445,7 @@ def test_the_way_down_from_the_tree_leaves_the_schema_of_before(database_url: st
     store = Database(database_url)
     before = schema(store)
 
-    command.upgrade(config, "head")
+    command.upgrade(config, "0003")
     command.downgrade(config, "0002")
 
     assert schema(store) == before
@@ -451,7 +456,7 @@ def test_the_way_down_from_the_tree_leaves_the_schema_of_before(database_url: st
 
 def test_tiles_that_are_all_that_is_left_do_not_go_down(store: Database) -> None:
     at_0002(store)
-    database.upgrade(url_of(store))
+    command.upgrade(alembic_config(url_of(store)), "0003")
     with store.writing() as session:
         access_log.raise_minimum(session, 256)
         access_log.remove_below(session, 256, 1000)
@@ -462,6 +467,210 @@ def test_tiles_that_are_all_that_is_left_do_not_go_down(store: Database) -> None
 
     assert schema(store) == before
     assert len(rows(store, "SELECT root FROM log_tile")) == 2
+
+
+# From what holds to what was known when
+
+
+HOLDER, SECOND, FAULTY, BESIDE, SILENT, OLD, MOVED = (
+    insz_of(f"90020100{number}") for number in range(1, 8)
+)
+NEWEST = datetime(2026, 3, 1, 8, 0, 0, 123456, tzinfo=UTC)
+
+
+def at(text: str) -> datetime:
+    """A moment of this year, as `02-05`."""
+    return datetime.fromisoformat(f"2026-{text}T08:00:00+00:00")
+
+
+def at_0003(store: Database) -> None:
+    """Dossiers, marks and replaced numbers as they were kept before."""
+    command.downgrade(alembic_config(url_of(store)), "0003")
+    version = (
+        "INSERT INTO dossier_version (insz, digest, doelgroep, learned_at, fetched_at)"
+        " VALUES (:insz, :digest, :group, :learned, :fetched)"
+    )
+    for insz, code, learned, fetched in (
+        (HOLDER, "A", at("01-01"), at("01-01")),
+        (SECOND, "V", at("01-10"), at("01-09")),  # made before it was imported
+        (HOLDER, "B", at("02-01"), at("02-05")),  # given again
+        (HOLDER, "A", NEWEST, NEWEST),
+        (BESIDE, "A", at("01-01"), at("01-20")),
+        (BESIDE, "B", at("01-20"), at("01-20")),  # of one moment with the last of the other
+        (FAULTY, "A", at("01-01"), at("01-01")),
+    ):
+        values = {"learned": naive(store, learned), "fetched": naive(store, fetched)}
+        group = json.dumps({"code": code})
+        execute(store, version, insz=insz.digits, digest=f"sha256:{code}", group=group, **values)
+    mark = "INSERT INTO source_fault (insz, code, marked_at) VALUES (:insz, :code, :marked)"
+    for insz, code, marked in (
+        (FAULTY, "99996", at("02-20")),
+        (SILENT, "99997", at("02-20")),
+        (BESIDE, "30001", at("01-20")),
+    ):
+        execute(store, mark, insz=insz.digits, code=code, marked=naive(store, marked))
+    numbers = {"old": OLD.digits, "current": HOLDER.digits}
+    execute(store, "INSERT INTO person (insz) VALUES (:insz)", insz=HOLDER.digits)
+    execute(store, "INSERT INTO replaced_number (old, current) VALUES (:old, :current)", **numbers)
+
+
+def naive(store: Database, moment: datetime) -> datetime | str:
+    """A moment as the database keeps it."""
+    if store.engine.dialect.name == "sqlite":
+        return f"{moment:%Y-%m-%d %H:%M:%S.%f}"
+    return moment
+
+
+def group_of(store: Database, insz: Insz, known_at: datetime | None) -> tuple[str, datetime] | None:
+    """The target group in the current dossier, and how old it is."""
+    with store.reading() as session:
+        found = dossiers.read(session, [insz.digits], ["doelgroep"], known_at)
+    return (found.blocks["doelgroep"]["code"], found.fetched_at) if found else None
+
+
+def test_versions_become_answers_and_equal_ones_one_version(store: Database) -> None:
+    at_0003(store)
+
+    database.upgrade(url_of(store))
+
+    known = {
+        when and f"{when:%m-%d}": group_of(store, HOLDER, when)
+        for when in (at("01-15"), at("02-03"), at("02-10"), None)
+    }
+    assert known == {
+        "01-15": ("A", at("01-01")),
+        "02-03": ("B", at("02-01")),
+        "02-10": ("B", at("02-05")),
+        None: ("A", NEWEST),
+    }
+    with store.reading() as session:
+        groups = dossiers.target_groups(session, [HOLDER.digits])
+    assert [each["code"] for each in groups] == ["B", "A"]
+    assert group_of(store, HOLDER, at("01-01") - timedelta(milliseconds=1)) is None
+    assert rows(store, "SELECT count(*) FROM dossier_version") == [(6,)]
+
+
+def test_what_was_made_before_its_import_keeps_both_moments(store: Database) -> None:
+    at_0003(store)
+
+    database.upgrade(url_of(store))
+
+    assert group_of(store, SECOND, at("01-10")) == ("V", at("01-09"))
+    assert group_of(store, SECOND, at("01-10") - timedelta(milliseconds=1)) is None
+
+
+def test_of_one_moment_the_later_version_counts_and_a_mark_before_both(store: Database) -> None:
+    at_0003(store)
+
+    database.upgrade(url_of(store))
+
+    assert group_of(store, BESIDE, None) == ("B", at("01-20"))
+    with store.reading() as session:
+        found = {
+            insz: dossiers.last_word(session, [insz.digits]).fault
+            for insz in (HOLDER, SECOND, FAULTY, SILENT, BESIDE)
+        }
+        before = dossiers.last_word(session, [FAULTY.digits], at("02-19"))
+        delivered = dossiers.last_delivery(session)
+    assert [*found.values()] == [None, None, "99996", "99997", "30001"]
+    assert (before.fault, delivered) == (None, None)
+
+
+def test_replaced_numbers_were_always_known(store: Database) -> None:
+    at_0003(store)
+
+    database.upgrade(url_of(store))
+
+    numbers = (HOLDER.digits, OLD.digits)
+    with store.reading() as session:
+        for insz in (HOLDER, OLD):
+            assert population.numbers_of(session, insz) == numbers
+            assert population.numbers_of(session, insz, at("01-01")) == numbers
+
+
+def test_an_advice_after_the_upgrade_sees_all_that_was_there(store: Database) -> None:
+    """Whatever the clock says: its moment is in whole milliseconds."""
+    at_0003(store)
+
+    database.upgrade(url_of(store))
+
+    with store.reading() as session:
+        asked_at = to_millisecond(access_log.known_at(session))
+    assert asked_at > NEWEST
+    assert group_of(store, HOLDER, asked_at) == ("A", NEWEST)
+    with store.writing() as session:
+        assert access_log.learn(session, at("01-01")) > asked_at
+
+
+def test_the_next_import_goes_on_where_the_upgrade_left_it(store: Database) -> None:
+    at_0003(store)
+    database.upgrade(url_of(store))
+
+    with store.writing() as session:
+        now = access_log.learn(session, at("04-01"))
+        new = dossiers.store(session, HOLDER, {"doelgroep": {"code": "C"}}, at("04-01"), now)
+        facts = read_line(json.dumps({"insz": MOVED.digits, "vorigeInsz": [OLD.digits]}))
+        population.store(session, facts, now)
+
+    assert new
+    assert group_of(store, HOLDER, None) == ("C", at("04-01"))
+    with store.reading() as session:
+        assert population.numbers_of(session, OLD) == (MOVED.digits, OLD.digits)
+        assert population.numbers_of(session, OLD, at("03-31")) == (HOLDER.digits, OLD.digits)
+    command.check(alembic_config(url_of(store)))
+
+
+def test_of_an_empty_database_nothing_was_ever_learned(store: Database) -> None:
+    command.downgrade(alembic_config(url_of(store)), "0003")
+
+    database.upgrade(url_of(store))
+
+    with store.reading() as session:
+        assert access_log.known_at(session) == datetime(1970, 1, 1, tzinfo=UTC)
+    assert rows(store, "SELECT count(*) FROM source_answer") == [(0,)]
+
+
+def test_the_way_down_keeps_what_holds(store: Database) -> None:
+    at_0003(store)
+    database.upgrade(url_of(store))
+    with store.writing() as session:
+        now = access_log.learn(session, at("04-01"))
+        dossiers.store(session, FAULTY, {"doelgroep": {"code": "A"}}, at("03-31"), now)
+        dossiers.store_fault(session, MOVED, "30001", at("03-31"), now)
+        dossiers.store_fault(session, HOLDER, "99998", at("03-31"), now)
+        dossiers.declare_complete(session, at("03-31"), now)
+        facts = read_line(json.dumps({"insz": MOVED.digits, "vorigeInsz": [OLD.digits]}))
+        population.store(session, facts, now)
+
+    command.downgrade(alembic_config(url_of(store)), "0003")
+
+    held = rows(
+        store,
+        "SELECT insz, digest, learned_at, fetched_at FROM dossier_version ORDER BY insz, digest",
+    )
+    told = [(insz, digest, str(one)[:10], str(other)[:10]) for insz, digest, one, other in held]
+    assert told == [
+        (HOLDER.digits, "sha256:A", "2026-01-01", "2026-03-01"),
+        (HOLDER.digits, "sha256:B", "2026-02-01", "2026-02-05"),
+        (SECOND.digits, "sha256:V", "2026-01-10", "2026-01-09"),
+        (FAULTY.digits, told[3][1], "2026-04-01", "2026-03-31"),
+        (FAULTY.digits, "sha256:A", "2026-01-01", "2026-01-01"),
+        (BESIDE.digits, "sha256:A", "2026-01-01", "2026-01-20"),
+        (BESIDE.digits, "sha256:B", "2026-01-20", "2026-01-20"),
+    ]
+    marks = rows(store, "SELECT insz, code FROM source_fault ORDER BY insz")
+    assert marks == [
+        (HOLDER.digits, "99998"),
+        (BESIDE.digits, "30001"),
+        (SILENT.digits, "99997"),
+    ]
+    assert rows(store, "SELECT old, current FROM replaced_number") == [(OLD.digits, MOVED.digits)]
+    assert not tables(store) & {"source_answer", "complete_delivery"}
+    database.upgrade(url_of(store))
+    assert group_of(store, HOLDER, None) == ("A", NEWEST)
+
+
+# What the service starts on
 
 
 @pytest.mark.parametrize("state", ["empty", "older", "unknown"])
@@ -487,7 +696,7 @@ def test_the_service_does_not_start_on_another_schema(
     "statement",
     [
         "INSERT INTO log_head (id, size, minimum) VALUES (2, 0, 0)",
-        "INSERT INTO register_state (id, version) VALUES (2, 0)",
+        "INSERT INTO register_state (id, version, known_at) VALUES (2, 0, '2026-06-01 09:30:00')",
         "INSERT INTO log_checkpoint (id, size, note) VALUES (2, 0, '')",
     ],
 )

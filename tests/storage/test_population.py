@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 import variants
 from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
 
 from app import clauses, documents, population
 from app.clauses import Standing
 from app.database import Database
 from app.errors import Reason
 from app.insz import Insz
+from app.models.persons import ReplacedNumber
 from app.policy import Population, PopulationKind
 from app.population import Admitted
 from app.register_lines import read_line
@@ -26,7 +29,7 @@ PERSON, OLD, OLDER, OTHER, ELDER = (
 )
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
 TODAY = NOW.date()
-DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+DAY, SECOND, TICK = timedelta(days=1), timedelta(seconds=1), timedelta(milliseconds=1)
 MAY = {"van": "2026-05-01", "tot": "2026-05-31"}
 OPEN = {"van": "2026-05-01", "tot": None}
 
@@ -50,11 +53,11 @@ FACTS: Mapping[PopulationKind, tuple[str, Mapping[str, Any]]] = {
 }
 
 
-def know(store: Database, insz: Insz = PERSON, **line: Any) -> None:
-    """Store what one line of the register says."""
+def know(store: Database, insz: Insz = PERSON, at: datetime = NOW, **line: Any) -> None:
+    """Store what one line of the register says, learned at this moment."""
     facts = read_line(json.dumps({"insz": insz.digits, **line}))
     with store.writing() as session:
-        population.store(session, facts)
+        population.store(session, facts, at)
 
 
 def fact(kind: PopulationKind, **period: Any) -> dict[str, Any]:
@@ -453,7 +456,7 @@ def test_a_line_that_withdraws_or_changes_a_consent_says_so(
     facts = read_line(json.dumps({"insz": PERSON.digits, **line}))
 
     with store.writing() as session:
-        told = population.store(session, facts)
+        told = population.store(session, facts, NOW)
 
     assert told is withdraws
 
@@ -462,23 +465,23 @@ def test_a_line_that_withdraws_or_changes_a_consent_says_so(
 
 
 def everything(store: Database) -> dict[str, list[tuple[Any, ...]]]:
-    """Every fact that is stored, without its row number."""
-    columns = {
-        "person": "insz, cancelled_on, contact, profile",
-        "residence": "insz, nis, first, last",
-        "membership": "insz, organisation, first, last",
-        "participation": "insz, project, municipality, first, last",
-        "consent": "insz, project, municipality, given_at, withdrawn_at",
-        "replaced_number": "old, current",
+    """Every fact that holds, without its row number."""
+    holding = {
+        "person": "insz, cancelled_on, contact, profile FROM person",
+        "residence": "insz, nis, first, last FROM residence",
+        "membership": "insz, organisation, first, last FROM membership",
+        "participation": "insz, project, municipality, first, last FROM participation",
+        "consent": "insz, project, municipality, given_at, withdrawn_at FROM consent",
+        "replaced_number": "old, current FROM replaced_number WHERE dropped_at IS NULL",
     }
     with store.reading() as session:
         connection = session.connection()
         return {
             table: sorted(
                 tuple(str(value) for value in row)
-                for row in connection.exec_driver_sql(f"SELECT {what} FROM {table}")  # noqa: S608
+                for row in connection.exec_driver_sql(f"SELECT {what}")
             )
-            for table, what in columns.items()
+            for table, what in holding.items()
         }
 
 
@@ -569,3 +572,132 @@ def test_contact_and_profile_are_replaced_as_a_whole(store: Database) -> None:
     with store.reading() as session:
         assert population.contact_of(session, PERSON.digits) == {"email": "test@example.org"}
         assert population.contact_of(session, OTHER.digits) is None
+
+
+# Numbers as they were known
+
+
+def numbers(store: Database, insz: Insz, at: datetime | None = None) -> list[str]:
+    """Every number of the person who has this one, as known at a moment."""
+    with store.reading() as session:
+        return list(population.numbers_of(session, insz, at))
+
+
+def history(store: Database) -> list[tuple[str, str, datetime, datetime | None]]:
+    """Every replacement there is or was, in the order of the answers."""
+    with store.reading() as session:
+        rows = session.exec(select(ReplacedNumber).order_by(col(ReplacedNumber.id)))
+        return [(row.old, row.current, row.learned_at, row.dropped_at) for row in rows]
+
+
+def test_a_replacement_is_known_from_the_moment_that_it_was_learned(store: Database) -> None:
+    know(store, vorigeInsz=[OLD.digits])
+
+    both = [PERSON.digits, OLD.digits]
+    assert numbers(store, PERSON, NOW - TICK) == [PERSON.digits]
+    assert numbers(store, OLD, NOW - TICK) == [OLD.digits]
+    for at in (NOW, NOW + DAY, None):
+        assert numbers(store, PERSON, at) == numbers(store, OLD, at) == both
+
+
+def test_a_number_that_was_dropped_counts_up_to_that_moment(store: Database) -> None:
+    know(store, vorigeInsz=[OLD.digits, OLDER.digits])
+
+    know(store, at=NOW + DAY, vorigeInsz=[OLDER.digits])
+
+    before, after = [PERSON.digits, OLD.digits, OLDER.digits], [PERSON.digits, OLDER.digits]
+    assert [numbers(store, PERSON, NOW + DAY - TICK), numbers(store, PERSON, NOW + DAY)] == [
+        before,
+        after,
+    ]
+    assert numbers(store, PERSON) == after
+    assert numbers(store, OLD, NOW + DAY) == numbers(store, OLD) == [OLD.digits]
+
+
+def test_a_number_that_moved_was_of_the_one_before_until_then(store: Database) -> None:
+    know(store, PERSON, vorigeInsz=[OLD.digits])
+
+    know(store, OTHER, at=NOW + DAY, vorigeInsz=[OLD.digits])
+
+    for insz, before, after in (
+        (PERSON, [PERSON.digits, OLD.digits], [PERSON.digits]),
+        (OTHER, [OTHER.digits], [OTHER.digits, OLD.digits]),
+        (OLD, [PERSON.digits, OLD.digits], [OTHER.digits, OLD.digits]),
+    ):
+        assert numbers(store, insz, NOW + DAY - TICK) == before
+        assert numbers(store, insz, NOW + DAY) == numbers(store, insz) == after
+
+
+def test_a_chain_grows_a_link_at_a_time_and_breaks_where_one_is_dropped(store: Database) -> None:
+    know(store, OLD, vorigeInsz=[OLDER.digits])
+    know(store, PERSON, at=NOW + DAY, vorigeInsz=[OLD.digits])
+    know(store, OLD, at=NOW + 2 * DAY, vorigeInsz=[])
+
+    whole = [PERSON.digits, OLD.digits, OLDER.digits]
+    known = [
+        [numbers(store, insz, NOW + days * DAY) for insz in (PERSON, OLD, OLDER)]
+        for days in range(3)
+    ]
+    assert known[0] == [[PERSON.digits], whole[1:], whole[1:]]
+    assert known[1] == [whole, whole, whole]
+    assert known[2] == [whole[:2], whole[:2], whole[2:]]
+
+
+def test_a_number_that_came_back_has_a_gap(store: Database) -> None:
+    for days, previous in enumerate(([OLD.digits], [], [OLD.digits])):
+        know(store, at=NOW + days * DAY, vorigeInsz=previous)
+
+    known = [len(numbers(store, OLD, NOW + days * DAY)) for days in (-1, 0, 1, 2)]
+    assert known == [1, 2, 1, 2]
+    assert history(store) == [
+        (OLD.digits, PERSON.digits, NOW, NOW + DAY),
+        (OLD.digits, PERSON.digits, NOW + 2 * DAY, None),
+    ]
+
+
+def test_what_is_said_once_more_keeps_the_moment_of_the_first_time(store: Database) -> None:
+    know(store, vorigeInsz=[OLD.digits, OLDER.digits])
+    before = history(store)
+
+    know(store, at=NOW + DAY, vorigeInsz=[OLDER.digits, OLD.digits])
+    know(store, at=NOW + DAY, contact={"voornaam": "Test"})
+
+    assert history(store) == before
+    assert len(before) == 2
+
+
+def test_what_was_taken_back_in_the_same_import_was_never_known(store: Database) -> None:
+    know(store, vorigeInsz=[OLD.digits])
+    know(store, OTHER, vorigeInsz=[OLD.digits])
+
+    for at in (NOW - TICK, NOW, NOW + DAY, None):
+        assert numbers(store, PERSON, at) == [PERSON.digits]
+    assert numbers(store, OLD, NOW) == [OTHER.digits, OLD.digits]
+
+
+def test_an_old_number_is_of_one_person_at_a_time(store: Database) -> None:
+    know(store, vorigeInsz=[OLD.digits])
+    know(store, OTHER)
+
+    with pytest.raises(IntegrityError), store.writing() as session:
+        session.add(ReplacedNumber(old=OLD.digits, current=OTHER.digits, learned_at=NOW + DAY))
+
+    assert numbers(store, OLD) == [PERSON.digits, OLD.digits]
+
+
+def test_many_numbers_at_once_are_those_that_hold_now(store: Database) -> None:
+    know(store, PERSON, vorigeInsz=[OLD.digits, OLDER.digits])
+    know(store, OTHER, at=NOW + DAY, vorigeInsz=[OLD.digits])
+
+    asked = [each.digits for each in (PERSON, OLD, OLDER, ELDER)]
+    with store.reading() as session:
+        current = population.current_numbers(session, asked)
+        every = population.all_numbers(session, asked)
+
+    assert current == {
+        PERSON.digits: PERSON.digits,
+        OLD.digits: OTHER.digits,
+        OLDER.digits: PERSON.digits,
+        ELDER.digits: ELDER.digits,
+    }
+    assert every == {**current, OTHER.digits: OTHER.digits}

@@ -337,7 +337,7 @@ class Killed(Exception):
 PLACES: Mapping[str, tuple[Any, str]] = {
     "lock": (access_log, "lock"),
     "raise": (access_log, "raise_minimum"),
-    "record": (access_log, "write_admin"),
+    "record": (access_log, "write_command"),
     "key": (MonthKeys, "destroy"),
     "shred": (month_keys, "shred"),  # twice for each key
     "unlink": (Path, "unlink"),  # overwritten, and still there

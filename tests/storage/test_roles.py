@@ -72,6 +72,9 @@ GUARDS = (
     *("log_head_no_update", "log_checkpoint_no_update", "log_key_no_insert"),
     "quota_use_no_update",
 )
+# What advices rest on: it is only added to.
+DATED = ("source_answer", "complete_delivery", "replaced_number")
+FACTS = (*DATED, "dossier_version")
 ANY_GUARD = "AS $$ BEGIN RETURN OLD; END $$"
 
 # Every way to change what was recorded, or to take away what guards it.
@@ -99,6 +102,14 @@ CHANGES = (
     "UPDATE quota_use SET first = '2020-01-01'",
     "ALTER TABLE quota_use DISABLE TRIGGER USER",
     "UPDATE log_era SET first_index = 0",
+    *(f"DELETE FROM {table}" for table in FACTS),  # noqa: S608
+    *(f"TRUNCATE {table} CASCADE" for table in FACTS),
+    *(f"UPDATE {table} SET learned_at = now()" for table in DATED),  # noqa: S608
+    *(f"UPDATE {table} SET fetched_at = now()" for table in DATED[:2]),  # noqa: S608
+    "UPDATE source_answer SET code = '30001', version = NULL",
+    "UPDATE dossier_version SET doelgroep = NULL",
+    "UPDATE replaced_number SET current = old",
+    "UPDATE register_state SET id = 1",
     "UPDATE log_head SET minimum = minimum",
     "UPDATE log_head SET minimum = size",
     "UPDATE log_head SET id = 1",
@@ -352,15 +363,21 @@ async def test_the_office_does_its_work_under_the_granted_role(
 
     for _ in range(2):  # the second time replaces what the first stored
         add_person(service, line, {})
+    add_person(service, {**line, "vorigeInsz": []}, None)
     with office.database.writing() as session:
         dossiers.store(session, resident, {}, NOW + timedelta(days=1), NOW + timedelta(days=1))
-        dossiers.mark_fault(session, resident, "99996", NOW + timedelta(days=2))
+        dossiers.store_fault(session, resident, "99996", NOW + timedelta(days=2), NOW)
         dossiers.store(session, resident, {}, NOW + timedelta(days=3), NOW + timedelta(days=3))
     (tmp_path / "answer.xml").write_bytes(dossier())
-    [report] = intake.import_answers(
-        office.database, [tmp_path / "answer.xml"], NOW, production=False
+    report, delivery = intake.import_answers(
+        office.database,
+        [tmp_path / "answer.xml"],
+        service.clock,
+        production=False,
+        complete=True,
     )
     assert isinstance(report, intake.Stored)
+    assert isinstance(delivery, intake.Delivery)
     administration.suspend(office, "genk-2021", "proef", NOW)
     administration.resume(office, "genk-2021", NOW)
     administration.end(office, "genk-2021", NOW, last=NOW.date())
@@ -369,8 +386,9 @@ async def test_the_office_does_its_work_under_the_granted_role(
     administration.accept_clock(office, "proef", NOW)
 
     with office.database.reading() as session:
-        assert dossiers.has_dossier(session, [resident.digits])
-        assert not dossiers.has_fault(session, [resident.digits])
+        word = dossiers.last_word(session, [resident.digits])
+        assert dossiers.read(session, [resident.digits], ()) is not None
+        assert (word.fault, word.delivered_at) == (None, delivery.fetched_at)
     assert admin_records(office)[-6:] == [
         *("protocolSuspend", "protocolResume", "protocolEnd", "protocolSet", "protocolLoad"),
         "clockAccept",
