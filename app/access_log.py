@@ -123,14 +123,32 @@ def learn(session: Session, now: datetime) -> datetime:
 
     Under the lock of the head, and later than every record and every import before: an advice that
     is in the log was given without these facts, and "as known at" its moment leaves them out.
+
+    Raises ClockBehind: what was learned would be dated by a clock that is known to be wrong.
     """
     head = lock(session)
     state = session.exec(select(RegisterState)).one()
     newest = max(head.newest or state.known_at, state.known_at)
+    if now < newest - CLOCK_TOLERANCE:
+        raise ClockBehind
     later = to_millisecond(newest + timedelta(milliseconds=1))
     state.known_at = max(to_millisecond(now), later)
     session.add(state)
     return state.known_at
+
+
+def is_set_back(session: Session, index: int, moment: datetime) -> bool:
+    """Whether the time was set back to before a moment after the record at an index: what was
+    learned since is dated among what was known then."""
+    later = select(LogEra.first_index).where(LogEra.first_index > index)
+    return (
+        session.exec(
+            select(AccessRecord.log_index)
+            .where(col(AccessRecord.log_index).in_(later), AccessRecord.recorded_at < moment)
+            .limit(1)
+        ).first()
+        is not None
+    )
 
 
 def known_at(session: Session) -> datetime:

@@ -1,20 +1,25 @@
 """Several persons in one request: each a record of its own, and one for the whole."""
 
+import logging
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import orjson
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from app import answers
-from app.errors import InszInvalid, Issue, IssueType
+from app.errors import Fault, InszInvalid, Issue, IssueType
 from app.gate import Gate, Told
 from app.insz import Insz
 from app.record import Trace
 from app.visit import Visit, new_event_id
 from app.wire import AboutPerson
+
+logger = logging.getLogger("protocolpoort")
 
 Tell = Callable[[Session, Visit, Trace, Insz], Told]
 
@@ -74,7 +79,14 @@ def _tell_all(
             told.append((about, Told(trace, fault=_no_number(index, each.insz))))
             continue
         of_person = replace(trace, subject=each.insz.digits)
-        told.append((about, tell(session, about, of_person, each.insz)))
+        try:
+            told.append((about, tell(session, about, of_person, each.insz)))
+        except SQLAlchemyError:
+            raise  # the transaction is over, for the others too
+        except Exception as error:  # noqa: BLE001 - whatever broke, it is about one person
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("unexpected %s in %s\n%s", type(error).__name__, visit.operation, frames)
+            told.append((about, Told(of_person, fault=Fault())))
     return told
 
 

@@ -270,6 +270,9 @@ def kbi_import(
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise typer.BadParameter(f"{missing[0]} does not exist")
+    if complete and (left := intake.strays(paths)):
+        rule = "is no .xml file and would be passed over: a complete delivery holds nothing else"
+        raise typer.BadParameter(f"--volledig: {left} of what stands in the folder {rule}")
     files = intake.answer_files(paths)
     desk, production = office(), settings().production
     reports = intake.import_answers(

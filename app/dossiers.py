@@ -91,7 +91,7 @@ def read_all(
 def target_groups(
     session: Session, numbers: Sequence[str], known_at: datetime | None = None
 ) -> list[Mapping[str, Any]]:
-    """Every Doelgroep block ever fetched for a person, the one that was given last at the end.
+    """Every Doelgroep block ever fetched for a person, those of the current number last.
 
     A history from snapshots: of a content that came more than once the last time counts.
     """
@@ -105,32 +105,60 @@ def target_groups(
         select(DossierVersion.doelgroep)
         .join(given, col(DossierVersion.id) == given.c.version)
         .where(given.c.nth == 1)
-        .order_by(given.c.fetched_at, given.c.id)
+        # What is said of an older number never replaces what is said of the current one.
+        .order_by(col(DossierVersion.insz) == numbers[0], given.c.fetched_at, given.c.id)
     )
     return [block for block in rows if block is not None]
 
 
-def last_word(session: Session, numbers: Sequence[str], known_at: datetime | None = None) -> Word:
-    """The fault that the newest answer is, under any number; and what speaks of no dossier.
+def last_word(
+    session: Session,
+    numbers: Sequence[str],
+    stored: Collection[str],
+    known_at: datetime | None = None,
+) -> Word:
+    """The fault that a newest answer is, and what speaks of no dossier (advice.md, Fresh data).
 
-    "No dossier" beside a stored one contradicts it, and is a fault. Without one it is an answer,
-    fresh for this person; a complete delivery is one for everybody (advice.md, Fresh data).
+    `stored`: those of the numbers that have a dossier. An answer speaks of its own number: only a
+    dossier under the current one also settles what was said of an older one before it. "No
+    dossier" beside a stored one contradicts it, and is a fault; of an older number it is not when
+    the dossier stands under the current one. Without a dossier it is an answer, once it was given
+    of every number; a complete delivery gives it of everybody.
     """
-    code = session.exec(
-        select(SourceAnswer.code)
-        .where(*_about(numbers, known_at))
-        .order_by(*_NEWEST_FIRST)
-        .limit(1)
-    ).first()
-    if code == NO_DOSSIER and not _has_dossier(session, numbers, known_at):
-        code = None
-    # What is said of a number that was replaced does not tell what there is under the new one.
-    stated = session.exec(
-        select(func.max(SourceAnswer.fetched_at)).where(
-            *_about(numbers[:1], known_at), SourceAnswer.code == NO_DOSSIER
-        )
-    ).one()
-    return Word(code, stated, last_delivery(session, known_at))
+    newest = _newest_of_each(session, numbers, known_at)
+    current = newest.get(numbers[0])
+    fault = next((each.code for each in newest.values() if _is_fault(each, current, stored)), None)
+    absent = [each.fetched_at for each in newest.values() if each.code == NO_DOSSIER]
+    stated = min(absent) if len(absent) == len(numbers) else None
+    return Word(fault, stated, last_delivery(session, known_at))
+
+
+def _newest_of_each(
+    session: Session, numbers: Sequence[str], known_at: datetime | None
+) -> dict[str, SourceAnswer]:
+    latest = func.row_number().over(partition_by=col(SourceAnswer.insz), order_by=_NEWEST_FIRST)
+    given = select(SourceAnswer.id, latest.label("nth")).where(*_about(numbers, known_at))
+    nth = given.subquery()
+    rows = session.exec(
+        select(SourceAnswer).join(nth, col(SourceAnswer.id) == nth.c.id).where(nth.c.nth == 1)
+    ).all()
+    given_by = {row.insz: row for row in rows}
+    # In the order of the numbers: of two faults the same one is told for ever.
+    return {number: given_by[number] for number in numbers if number in given_by}
+
+
+def _is_fault(answer: SourceAnswer, current: SourceAnswer | None, stored: Collection[str]) -> bool:
+    """Whether an answer, the newest of its number, leaves no advice on the person."""
+    if answer.code is None:
+        return False
+    if current is None:
+        return answer.code != NO_DOSSIER or answer.insz in stored
+    if answer is current:
+        return answer.code != NO_DOSSIER or bool(stored)
+    if answer.code == NO_DOSSIER:
+        return answer.insz in stored and current.insz not in stored
+    later = (current.fetched_at, current.id) > (answer.fetched_at, answer.id)
+    return current.version is None or not later
 
 
 def last_delivery(session: Session, known_at: datetime | None = None) -> datetime | None:
@@ -206,11 +234,6 @@ def _answer(
     )
     session.add(answer)
     session.flush()
-
-
-def _has_dossier(session: Session, numbers: Sequence[str], known_at: datetime | None) -> bool:
-    version = select(SourceAnswer.id).where(*_about(numbers, known_at))
-    return session.exec(version.where(col(SourceAnswer.version).is_not(None))).first() is not None
 
 
 def _about(numbers: Sequence[str], known_at: datetime | None) -> list[ColumnElement[bool]]:

@@ -82,7 +82,7 @@ _CAUSES: Mapping[Cause, str] = {
     Cause.UNDATED: "zonder datum, en dus niet gebeurd",
     Cause.UNREADABLE: "onleesbare datum",
     Cause.REPLACED: "vervangen door een later antwoord van de bron",
-    Cause.OLDER_NUMBER: "de inbreuken onder een recenter INSZ tellen",
+    Cause.OLDER_NUMBER: "hoe het verder ging, staat onder een recenter INSZ",
 }
 _TERMS: Mapping[Kind, str] = {
     Kind.REGISTRATION_TERM: "de termijn om zich aan te melden",

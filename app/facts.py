@@ -17,6 +17,7 @@ from app.moments import possible_days
 
 ACHIEVED = frozenset({"JA_IB", "JA_EVC"})
 LIMITED_CAPACITY = frozenset({"NEE_ANALFA"})
+STOPPED = "GS"  # the status of a trajectory
 NOT_ACHIEVED = frozenset({"NEE"})
 
 
@@ -175,6 +176,7 @@ def read_facts(
     contracts = _joined(dossiers, "contracten")
     trajectories = _joined(dossiers, "trajecten")
     integration = [each for each in trajectories if _is_integration(each)]
+    counting = [each for each in _counting(dossiers, unused) if _is_integration(each)]
     groups = _history(target_groups, unused)
     _note_others(dossiers, trajectories, unused)
     return Facts(
@@ -193,11 +195,11 @@ def read_facts(
         ),
         registration_postponements=_periods(_joined(dossiers, "uitstellenVanAanmelding")),
         signing_postponements=_periods(_joined(dossiers, "uitstellenVanOndertekening")),
-        decisions=_decisions(integration, unused),
+        decisions=_decisions(counting, unused),
         untyped_decisions=_decisions(
             [each for each in trajectories if not _text(each.get("type"))], unused
         ),
-        statuses=_statuses(integration, unused),
+        statuses=_statuses(counting, unused),
         silences=tuple(period for each in integration for period in _silence(each)),
         breaches=_breaches(dossiers, unused),
         unused=tuple(unused),
@@ -253,6 +255,32 @@ def _is_integration(trajectory: Mapping[str, Any]) -> bool:
     """TT_IB* but TT_IBGD."""
     type_ = _text(trajectory.get("type")) or ""
     return type_.startswith("TT_IB") and type_ != "TT_IBGD"
+
+
+def _counting(
+    dossiers: Sequence[Mapping[str, Any]], unused: list[Unused]
+) -> list[Mapping[str, Any]]:
+    """Every trajectory; of those under an older number only what speaks for the person.
+
+    How one that was stopped or not achieved went on stands under the newer number.
+    """
+    known = [blocks for blocks in dossiers if "trajecten" in blocks]
+    older = (_without_failure(each, unused) for each in _joined(known[1:], "trajecten"))
+    return [*_joined(known[:1], "trajecten"), *older]
+
+
+def _without_failure(trajectory: Mapping[str, Any], unused: list[Unused]) -> Mapping[str, Any]:
+    status, decision = (
+        _text(_part(trajectory, part).get("code")) for part in ("status", "besluit")
+    )
+    left_out = {}
+    if status == STOPPED:
+        left_out["status"] = Unused(Kind.STATUS, Cause.OLDER_NUMBER, status)
+    if decision in NOT_ACHIEVED:
+        left_out["besluit"] = Unused(decision_kind(decision), Cause.OLDER_NUMBER, decision)
+    if _is_integration(trajectory):
+        unused.extend(left_out.values())
+    return {name: part for name, part in trajectory.items() if name not in left_out}
 
 
 def _note_others(

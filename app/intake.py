@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from time import sleep
+from typing import TypeVar
 
 from sqlmodel import Session
 
@@ -17,6 +19,9 @@ from app.kbi import AnswerFault, NotAnAnswer
 from app.register_lines import read_line
 
 BATCH = 100  # files or lines in one transaction: a service that runs waits that long to write
+PAUSE = 0.1  # seconds between two: time to decide anew, and to record what was decided
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,16 @@ def answer_files(paths: Sequence[Path]) -> list[Path]:
     ]
 
 
+def strays(paths: Sequence[Path]) -> int:
+    """How much stands in these folders that `answer_files` would pass over."""
+    return sum(
+        not (entry.is_file() and entry.suffix == ".xml")
+        for path in paths
+        if path.is_dir()
+        for entry in path.iterdir()
+    )
+
+
 def import_answers(
     database: Database,
     files: Sequence[Path],
@@ -75,12 +90,12 @@ def import_answers(
     begun = clock()
     dates: list[datetime] = []
     lost = 0
-    for start in range(0, len(files), BATCH):
-        answers = [(file, _read_answer(file)) for file in files[start : start + BATCH]]
+    for batch in _batches(files):
+        answers = [(file, _read_answer(file)) for file in batch]
         with database.writing() as session:
             now = access_log.learn(session, clock())
             reports = [
-                _store_answer(session, file, answer, begun, now, production=production)
+                _store_answer(session, file, answer, now, production=production)
                 for file, answer in answers
             ]
         lost += sum(isinstance(report, Skipped) and report.lost for report in reports)
@@ -89,6 +104,16 @@ def import_answers(
         yield from reports
     if complete:
         yield _declare(database, clock, begun, dates, lost, production=production)
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """So many at a time, with a pause in between, without which no advice comes to its record."""
+    remaining = iter(items)
+    batch = list(islice(remaining, BATCH))
+    while batch:
+        yield batch
+        if batch := list(islice(remaining, BATCH)):
+            sleep(PAUSE)
 
 
 def _declare(
@@ -124,7 +149,6 @@ def _store_answer(
     session: Session,
     file: Path,
     answer: kbi.Dossier | AnswerFault | Skipped,
-    begun: datetime,
     now: datetime,
     *,
     production: bool,
@@ -132,7 +156,7 @@ def _store_answer(
     if isinstance(answer, Skipped):
         return answer
     # In the demo the moment of import: the public test answers are years old.
-    fetched_at = min(answer.made_at, begun) if production else begun
+    fetched_at = min(answer.made_at, now) if production else now
     if isinstance(answer, AnswerFault):
         insz = _named_after(file)
         if insz:
@@ -156,8 +180,7 @@ def import_lines(
     database: Database, lines: Iterable[str], clock: Callable[[], datetime], *, production: bool
 ) -> Iterator[Report]:
     """Store each line, in order; a report is given after its commit, with the line's number."""
-    numbered = enumerate(lines, start=1)
-    while batch := list(islice(numbered, BATCH)):
+    for batch in _batches(enumerate(lines, start=1)):
         with database.writing() as session:
             now = access_log.learn(session, clock())
             reports = [

@@ -51,7 +51,7 @@ def judge(session: Session, numbers: Sequence[str], case: Case) -> Judged:
     known_at = case.asked_at
     blocks = obligation.blocks_needed(case.profile)
     found = dossiers.read_all(session, numbers, blocks, known_at)
-    word = dossiers.last_word(session, numbers, known_at)
+    word = dossiers.last_word(session, numbers, found, known_at)
     facts = read_facts(
         [dossier.blocks for dossier in found.values()],
         dossiers.target_groups(session, numbers, known_at),

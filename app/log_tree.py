@@ -127,6 +127,13 @@ def reader(session: Session, size: int) -> tree.Reader:
     return tiles.reader(lambda wanted: read_tiles(session, wanted), size)
 
 
+def holds(session: Session, index: int, record: bytes) -> bool:
+    """Whether these bytes are the record at an index of the tree, as its head has it."""
+    now = head(session)
+    path = tree.inclusion_proof(index, now.size, reader(session, now.size))
+    return tree.verify_inclusion(tree.leaf_hash(record), index, now.size, path, now.root)
+
+
 def records(session: Session, first: int, end: int) -> Iterator[tuple[int, bytes]]:
     """Records and their indexes in the order of the log, read a part at a time.
 

@@ -22,6 +22,7 @@ from app.facts import (
     ACHIEVED,
     LIMITED_CAPACITY,
     NOT_ACHIEVED,
+    STOPPED,
     UNREADABLE,
     Coded,
     Day,
@@ -219,21 +220,27 @@ class Situation:
         """Whether a postponement or a suspension covers D."""
         return self.covered(_deferrals(self.facts))
 
+    @cached_property
+    def newest_contract(self) -> date | None:
+        """The newest day on which a contract was certainly registered, up to D."""
+        days = (each.since.latest for each in self.facts.contracts)
+        return max((day for day in days if day <= self.on), default=None)
+
+    @cached_property
+    def first_contract(self) -> date:
+        """The first day on which a contract may have been registered."""
+        return min((each.since.earliest for each in self.facts.contracts), default=date.max)
+
     def renewed(self, day: Day, *, same_day: bool) -> bool:
         """Whether a contract was registered after the day and up to D.
 
         Nobody knows the order within a day: beside an older contract, one of the same day is new.
         """
-        contracts = self.facts.contracts
-        counts_today = same_day and any(each.since.earliest < day.latest for each in contracts)
-        return self.past(
-            [
-                each
-                for each in contracts
-                if each.since.latest > day.earliest
-                or (counts_today and each.since.latest == day.earliest)
-            ]
-        )
+        newest = self.newest_contract
+        if newest is None:
+            return False
+        counts_today = same_day and self.first_contract < day.latest
+        return newest > day.earliest or (counts_today and newest == day.earliest)
 
     @property
     def last_day_to_register(self) -> date:
@@ -268,7 +275,8 @@ class Situation:
         newest = max((each.since.earliest for each in begun), default=date.max)
         last = [each for each in begun if each.since.latest >= newest]
         return bool(last) and all(
-            each.code == "GS" and not self.renewed(each.since, same_day=same_day) for each in last
+            each.code == STOPPED and not self.renewed(each.since, same_day=same_day)
+            for each in last
         )
 
     @property

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from app import access_log, judging, log_search, population, protocols
+from sqlmodel import Session
+
+from app import access_log, judging, log_search, log_tree, population, protocols
 from app.administration import Office
 from app.canonical import canonical_json
 from app.errors import NoAdvice, Outcome
@@ -105,8 +107,8 @@ class Repeated:
 
     @property
     def same(self) -> bool:
-        """Whether the rules say the same of the same facts."""
-        return bool(self.then["code"] == self.again["code"])
+        """Whether the rules say the same of the same facts, in every word."""
+        return dict(self.then) == dict(self.again)
 
 
 def repeat(
@@ -120,8 +122,10 @@ def repeat(
         kept = log_search.find(session, event_id)
         if kept is None or kept.detail is None or "ruleSet" not in kept.record:
             raise AdviceRefused("the log holds no advice with this id")
-        insz = _subject(office, kept)
+        insz = _subject(session, office, kept)
         case = _case_of(kept, maximum_age)
+        if access_log.is_set_back(session, kept.index, case.asked_at):
+            raise AdviceRefused("the clock was set back since: what was known then nobody can tell")
         numbers = population.numbers_of(session, insz, case.asked_at)
         again = judging.judge(session, numbers, case).explanation
         trace = Trace(
@@ -140,18 +144,19 @@ def repeat(
     return Repeated(kept.detail, again)
 
 
-def _subject(office: Office, kept: Kept) -> Insz:
-    """The person of a record, whose explanation must be the one that was recorded."""
+def _subject(session: Session, office: Office, kept: Kept) -> Insz:
+    """The person of a record that stands in the tree, with the explanation that was recorded."""
+    record = kept.record
+    if not log_tree.holds(session, kept.index, canonical_json(record)):
+        raise AdviceRefused("its record is not the one that was written: run `log check`")
     try:
-        key = office.keys.stored(read_moment(kept.record["recordedAt"]))
+        key = office.keys.stored(read_moment(record["recordedAt"]))
     except MonthKeyMissing:
-        raise AdviceRefused(
-            "the key of its month is gone: nobody can know whom it is about"
-        ) from None
-    digest = key.digest(f"{kept.record['eventId']}/detail", canonical_json(dict(kept.detail or {})))
-    if digest != kept.record["detailDigest"]:
+        raise AdviceRefused("the key of its month is gone: whose it was nobody knows") from None
+    digest = key.digest(f"{record['eventId']}/detail", canonical_json(dict(kept.detail or {})))
+    if digest != record["detailDigest"]:
         raise AdviceRefused("its explanation is not the one that was recorded: run `log check`")
-    return Insz(key.reveal("subject", kept.record["subject"]))
+    return Insz(key.reveal("subject", record["subject"]))
 
 
 def _case_of(kept: Kept, maximum_age: timedelta) -> Case:

@@ -100,7 +100,7 @@ def signs(session: Session, keys: MonthKeys, records: Records) -> Signs:
     ]
     try:
         dated, whole = _dated(session, keys, [each for each in asked if _is_dated(each[1])])
-    except (MonthKeyMissing, OSError):  # it is there and cannot be read: the page is still worth seeing
+    except (MonthKeyMissing, OSError):  # a key cannot be read: the page is still worth seeing
         dated, whole = set(), False
     busy, all_counted = _busy(session, asked)
     of = {

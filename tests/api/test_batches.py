@@ -307,6 +307,31 @@ async def test_a_suspension_meanwhile_refuses_the_whole_and_leaves_one_record(
     assert (record["reasonCode"], "parentId" in record) == ("suspended", False)
 
 
+async def test_what_breaks_on_one_person_spoils_no_other(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell = advising._tell
+
+    def broken(session: Any, visit: Any, trace: Any, insz: Insz, **terms: Any) -> Told:
+        if insz == RESIDENT_WITH_CERTIFICATE:
+            raise RuntimeError(insz.digits)
+        return tell(session, visit, trace, insz, **terms)
+
+    monkeypatch.setattr(advising, "_tell", broken)
+
+    batch = await advices(service, RESIDENT_WITH_CERTIFICATE.digits, MEMBER_NOK.digits)
+
+    first, second = batch.json()["items"]
+    whole, persons = split(service)
+    key = service.office.keys.at(service.clock.now)
+    assert (first["status"], second["status"]) == (500, 200)
+    assert first["probleem"]["instance"].endswith(persons[0]["eventId"])
+    assert [each["reasonCode"] for each in persons if "reasonCode" in each] == ["error"]
+    assert persons[0]["subject"] == key.hide("subject", RESIDENT_WITH_CERTIFICATE.digits)
+    assert whole["counts"] == {"persons": 2, "answered": 1}
+    assert RESIDENT_WITH_CERTIFICATE.digits not in batch.text
+
+
 async def test_an_import_meanwhile_lets_the_whole_batch_be_decided_anew(
     service_on_each: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

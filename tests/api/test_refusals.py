@@ -32,7 +32,7 @@ from service import (
 )
 from sqlalchemy import event
 
-from app import administration, lookup, main
+from app import administration, dossiers, main
 from app.demo_persons import NON_RESIDENT, RESIDENT_WITH_CERTIFICATE
 from app.settings import Mode
 from app.tokens import DemoIssuer
@@ -1011,7 +1011,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise LookupError(f"no block of {RESIDENT_WITH_CERTIFICATE.digits}")
 
-    monkeypatch.setattr(lookup, "_read", fail)
+    monkeypatch.setattr(dossiers, "read", fail)
 
 
 async def test_gives_no_detail_of_what_broke_and_records_who_asked(

@@ -577,6 +577,62 @@ async def test_a_changed_explanation_is_not_compared_with(agency: Agency) -> Non
     assert agency.everything() == before
 
 
+@pytest.mark.parametrize(
+    ("written", "forged"),
+    [('"asOf":"2026', '"asOf":"2024'), ('"profiel":"strikt', '"profiel":"inOrde')],
+)
+async def test_a_record_that_was_changed_is_not_repeated(
+    agency: Agency, written: str, forged: str
+) -> None:
+    store = agency.service.office.database
+    event_id = await asked(agency, MEMBER_NOK)
+    disarm(store)
+    change(
+        store,
+        "UPDATE access_record SET record = CAST(replace(CAST(record AS TEXT), :old, :new) AS BLOB)",
+        old=written,
+        new=forged,
+    )
+
+    ended = agency.repeat(event_id)
+
+    said = "its record is not the one that was written: run `log check`\n"
+    assert ended == Ended(1, "", said)
+
+
+async def test_another_explanation_with_the_same_code_is_another_advice(agency: Agency) -> None:
+    event_id = await asked(agency, MEMBER_NOK)
+    change(
+        agency.service.office.database,
+        "UPDATE source_answer SET fetched_at ="
+        " strftime('%Y-%m-%d %H:%M:%f000', fetched_at, '-1 day') WHERE insz = :insz",
+        insz=MEMBER_NOK.digits,
+    )
+
+    told = agency.repeated(event_id)
+
+    assert told == (1, {"toen": "N23", "opnieuw": "N23", "gelijk": False})
+
+
+async def test_what_was_known_before_the_clock_was_set_back_nobody_can_tell(
+    agency: Agency,
+) -> None:
+    service = agency.service
+    before = await asked(agency, MEMBER_NOK)
+    service.clock.now = read_clock() + timedelta(days=20)
+    await service.advice(AVSB, MEMBER_NOK)
+    ahead = agency.last()["eventId"]
+
+    accepted = agency.command("clock", "accept", "--reason", "klok liep voor")
+
+    refused = agency.repeat(ahead)
+    assert accepted.code == 0
+    assert refused == Ended(
+        1, "", "the clock was set back since: what was known then nobody can tell\n"
+    )
+    assert agency.repeat(before).code == 0
+
+
 async def test_an_explanation_that_was_taken_away_leaves_no_advice(agency: Agency) -> None:
     store = agency.service.office.database
     event_id = await asked(agency, MEMBER_NOK)
@@ -637,5 +693,5 @@ async def test_of_a_month_whose_key_is_destroyed_nobody_knows_whom_it_is_about(
     await service.close()
 
     assert readable.code == 0
-    assert ended == Ended(1, "", "the key of its month is gone: nobody can know whom it is about\n")
+    assert ended == Ended(1, "", "the key of its month is gone: whose it was nobody knows\n")
     assert len(service.records()) == 2

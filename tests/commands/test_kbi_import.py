@@ -147,3 +147,21 @@ def test_in_the_demo_a_delivery_is_from_the_moment_of_its_import(command: Within
     assert re.match(r"the delivery is complete, as of 20\d\d-", ended.err)
     [moment] = deliveries()
     assert before <= moment <= read_clock() + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("stray", ["c.XML", "more/c.xml", "list.csv"])
+def test_a_complete_delivery_holds_nothing_that_would_be_passed_over(
+    command: Within, stray: str
+) -> None:
+    folder = put({"a": dossier(CITIZEN.digits)})
+    place = Path(folder) / stray
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(dossier(NEIGHBOUR.digits))
+
+    refused = command("kbi", "import", "--volledig", folder, **PRODUCTION)
+    declared = deliveries()
+    taken = command("kbi", "import", folder, **PRODUCTION)
+
+    assert (refused.code, declared) == (2, [])
+    assert "1 of what stands in the folder" in " ".join(refused.err.split())
+    assert taken.err == "answers: 1 stored, 0 unchanged, 0 skipped\n"

@@ -381,6 +381,30 @@ def test_what_was_done_under_a_replaced_number_is_read_but_not_its_breaches() ->
     assert facts.unused == (Unused(Kind.BREACH, Cause.OLDER_NUMBER),)
 
 
+def test_what_went_wrong_under_a_replaced_number_does_not_count() -> None:
+    """How it went on stands under the current one: a snapshot of years ago makes no NOK."""
+    failed = {
+        "trajecten": [
+            trajectory(("GS", "2018-01-01"), ("NEE", "2018-01-01")),
+            trajectory(("OP", "2017-01-01"), ("JA_IB", "2019-01-01")),
+            trajectory(("GS", "2018-01-01"), ("NEE", "2018-01-01"), "TT_NT2"),
+        ]
+    }
+    current = {"trajecten": [trajectory(("OP", "2016-01-01"))]}
+
+    facts = read_facts([current, failed], [])
+    alone = read_facts([{}, failed], [])
+
+    assert [each.code for each in facts.statuses] == ["OP", "OP"]
+    assert [each.code for each in facts.decisions] == ["JA_IB"]
+    assert [each.kind for each in facts.unused if each.cause is Cause.OLDER_NUMBER] == [
+        Kind.STATUS,
+        Kind.NOT_ACHIEVED,
+    ]
+    assert [each.code for each in alone.statuses] == ["GS", "OP"]
+    assert [each.code for each in alone.decisions] == ["NEE", "JA_IB"]
+
+
 @settings(deadline=None)
 @given(
     dossiers=st.lists(

@@ -689,6 +689,75 @@ BOUNDARIES: list[tuple[str, Json | None, list[Json], str, str, str, str]] = [
         "N30",
     ),
     (
+        "another status that is perhaps the newest, the other way round",
+        SIGNED
+        | {"trajecten": [trajectory(("GS", "2022-03-15")), trajectory(("OP", "2022-03-00"))]},
+        OBLIGED,
+        "2022-04-01",
+        "N30",
+        "N30",
+        "N30",
+    ),
+    (
+        "another trajectory perhaps exists, and its status is not known",
+        SIGNED
+        | {
+            "trajecten": [
+                trajectory(("GS", "2019-01-01")),
+                trajectory(("OP", "2023-01-01")) | period("2022-03-00"),
+            ]
+        },
+        OBLIGED,
+        "2022-03-01",
+        "N32",
+        "N30",
+        "N30",
+    ),
+    (
+        "a contract of the first day on which decision NEE can have been taken may be new",
+        REGISTERED
+        | contracts("2022-02-01")
+        | {"trajecten": [trajectory(decision=("NEE", "2022-02-00"))]},
+        OBLIGED,
+        "2022-02-28",
+        "T99",
+        "N30",
+        "N30",
+    ),
+    (
+        "a contract of among the days on which decision NEE can have been taken may be new",
+        REGISTERED
+        | contracts("2016-06-01", "2022-02-15")
+        | {"trajecten": [trajectory(decision=("NEE", "2022-02-00"))]},
+        OBLIGED,
+        "2022-02-28",
+        "T99",
+        "N30",
+        "N30",
+    ),
+    (
+        "a contract of a day that nobody knows may be new",
+        REGISTERED
+        | contracts("2016-06-01", "2022-02-00")
+        | {"trajecten": [trajectory(decision=("NEE", "2022-02-15"))]},
+        OBLIGED,
+        "2022-02-28",
+        "T99",
+        "N30",
+        "N30",
+    ),
+    (
+        "a contract that is perhaps older than that of the day of decision NEE",
+        REGISTERED
+        | contracts("2022-02-00", "2022-02-28")
+        | {"trajecten": [trajectory(decision=("NEE", "2022-02-28"))]},
+        OBLIGED,
+        "2022-02-28",
+        "T99",
+        "N30",
+        "N30",
+    ),
+    (
         "another status of the same day",
         SIGNED
         | {"trajecten": [trajectory(("TS", "2022-03-14")), trajectory(("GS", "2022-03-14"))]},
@@ -950,6 +1019,7 @@ def test_the_history_of_target_groups_is_made_of_snapshots(
         ([group("2022-00-00")], "2021-12-31", "O03"),
         ([group("2022-00-00")], "2022-01-01", "T99"),
         ([group("2022-00-00")], "2022-12-31", "N20"),
+        ([group("2022-00-00", "2022-01-10")], "2022-06-01", "O04"),
         ([group("2016-03-01", "2022-02-00")], "2022-01-31", "N21"),
         ([group("2016-03-01", "2022-02-00")], "2022-02-01", "N21"),
         ([group("2016-03-01", "2022-02-00")], "2022-02-02", "T99"),
@@ -957,6 +1027,7 @@ def test_the_history_of_target_groups_is_made_of_snapshots(
         ([group("2016-03-01", "2022-02-00"), group("2021-01-01")], "2022-02-01", "N21"),
         ([group("2016-00-00"), group("2016-03-01", type="RECHT")], "2022-02-01", "T99"),
         ([group("2016-00-00", type="RECHT"), group("2016-03-01")], "2022-02-01", "T99"),
+        ([group("2016-03-00", type="RECHT"), group("2016-03-01")], "2022-02-01", "T99"),
     ],
 )
 def test_a_target_group_that_cannot_be_placed_in_time_gives_no_advice(
@@ -1000,13 +1071,19 @@ def test_a_day_that_is_not_known_never_makes_a_nok(blocks: Json, on: str, expect
 
 
 @pytest.mark.parametrize(
-    ("postponement", "expected"),
-    [(period("2022-01-01"), True), (period("2022-01-01", "2022-12-31"), False)],
+    ("postponements", "expected"),
+    [
+        ([], False),
+        ([period("2022-01-01")], True),
+        ([period("2022-03-15")], False),
+        ([period("2022-01-01", "2022-12-31")], False),
+        ([period("2022-01-01", "2022-12-31"), period("2022-01-01")], True),
+    ],
 )
 def test_marks_a_postponement_without_end_as_doubtful_data(
-    postponement: Json, expected: bool
+    postponements: list[Json], expected: bool
 ) -> None:
-    blocks = REGISTERED | {"uitstellenVanOndertekening": [postponement]}
+    blocks = REGISTERED | {"uitstellenVanOndertekening": postponements}
 
     assert judge(blocks, "2022-03-14").open_ended is expected
 
@@ -1263,6 +1340,15 @@ def test_a_registration_after_d_opens_no_term(on: str, first: list[str], now: li
     for rules, expected in ((FIRST, first), (CURRENT, now)):
         found = [advise(facts, day, profile, FRESH, rules).code for profile in Profile]
         assert found == expected * (3 // len(expected))
+
+
+def test_a_registration_that_perhaps_came_opens_a_term() -> None:
+    perhaps = {"aanmelding": {"type": "EA", "datumAanmelding": "2022-03-00"}}
+    facts = read_facts([ADULT | perhaps, TWO_REGISTRATIONS[1]], OBLIGED)
+
+    found = [advise(facts, date(2022, 3, 10), profile, FRESH).code for profile in Profile]
+
+    assert found == ["T99", "T99", "O41"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from service import last_word
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
@@ -85,7 +86,7 @@ def declare(store: Database, at: datetime, now: datetime) -> None:
 def word(store: Database, *numbers: str, known_at: datetime | None = None) -> Word:
     """What the source said last, of these numbers and of everybody."""
     with store.reading() as session:
-        return dossiers.last_word(session, numbers, known_at)
+        return last_word(session, numbers, known_at)
 
 
 def fault(store: Database, *numbers: str) -> str | None:
@@ -311,7 +312,8 @@ def test_target_groups_come_in_the_order_of_the_answers(store: Database) -> None
     keep(store, group("elsewhere"), OTHER, fetched_at=NOW)
     keep(store, group("first"), fetched_at=NOW - DAY)
 
-    assert groups(store) == ["first", "second", "third", "fifth"]
+    # Those under older numbers never replace what is said under the current one.
+    assert groups(store) == ["second", "fifth", "first", "third"]
 
 
 def test_a_target_group_that_came_back_stands_where_it_came_last(store: Database) -> None:
@@ -408,7 +410,7 @@ def test_no_dossier_beside_a_stored_one_is_a_fault(store: Database, holder: Insz
     before = fault(store, *NUMBERS)
     fail(store, at=NOW + DAY, code=NO_DOSSIER)
     beside = fault(store, *NUMBERS)
-    keep(store, BLOCKS, holder, fetched_at=NOW + 2 * DAY)
+    keep(store, BLOCKS, fetched_at=NOW + 2 * DAY)
 
     assert (before, beside) == (None, NO_DOSSIER)
     assert fault(store, *NUMBERS) is None
@@ -441,23 +443,71 @@ def test_no_dossier_is_fresh_from_the_last_time_that_it_was_said(store: Database
     for at in (NOW, NOW + DAY, NOW - DAY):
         fail(store, at=at, now=NOW + 2 * DAY, code=NO_DOSSIER)
 
-    assert word(store, *NUMBERS) == Word(None, NOW + DAY, None)
+    assert word(store, PERSON.digits) == Word(None, NOW + DAY, None)
     assert word(store, OTHER.digits) == Word(None, None, None)
 
 
-def test_no_dossier_under_an_older_number_says_nothing_of_the_person(store: Database) -> None:
-    fail(store, OLD, at=NOW + DAY, code=NO_DOSSIER)
-    only_older = word(store, *NUMBERS)
-    fail(store, at=NOW, code=NO_DOSSIER)
+def test_no_dossier_is_known_of_a_person_once_it_was_said_of_every_number(store: Database) -> None:
+    known = []
+    for insz, at in ((OLD, NOW + DAY), (PERSON, NOW), (OLDER, NOW + 2 * DAY)):
+        fail(store, insz, at=at, code=NO_DOSSIER)
+        known.append(word(store, *NUMBERS))
 
-    assert only_older == Word(None, None, None)
-    assert word(store, *NUMBERS) == Word(None, NOW, None)
+    assert known == [Word(None, None, None)] * 2 + [Word(None, NOW, None)]
+
+
+def test_an_answer_about_another_number_hides_no_fault(store: Database) -> None:
+    fail(store)
+    keep(store, BLOCKS, OLD, fetched_at=NOW + DAY)
+    dossier_under_old = fault(store, *NUMBERS)
+    fail(store, OLDER, at=NOW + 2 * DAY)
+    keep(store, BLOCKS, fetched_at=NOW + DAY)
+
+    assert dossier_under_old == "99996"
+    assert fault(store, *NUMBERS) == "99996"  # of the oldest number, said after the dossier
+    keep(store, BLOCKS, fetched_at=NOW + 3 * DAY)
+    assert fault(store, *NUMBERS) is None
+
+
+@pytest.mark.parametrize("first", [PERSON, OLD, OLDER])
+def test_of_several_faults_that_of_the_first_number_is_told(store: Database, first: Insz) -> None:
+    codes = {PERSON: "99997", OLD: "99996", OLDER: "99998"}
+    for insz in sorted(codes, key=lambda insz: insz != first):
+        fail(store, insz, code=codes[insz])
+
+    assert fault(store, *NUMBERS) == "99997"
+    assert fault(store, *reversed(NUMBERS)) == "99998"
+
+
+def test_no_dossier_under_the_current_number_hides_no_fault_of_an_older_one(
+    store: Database,
+) -> None:
+    fail(store, OLD)
+    fail(store, at=NOW + DAY, code=NO_DOSSIER)
+
+    assert fault(store, *NUMBERS) == "99996"
+
+
+def test_no_dossier_under_an_older_number_is_no_fault_beside_one_under_the_current(
+    store: Database,
+) -> None:
+    keep(store, BLOCKS)
+    fail(store, OLD, at=NOW + DAY, code=NO_DOSSIER)
+
+    assert fault(store, *NUMBERS) is None
+
+
+def test_no_dossier_under_an_older_number_that_has_one_is_a_fault(store: Database) -> None:
+    keep(store, BLOCKS, OLD)
+    fail(store, OLD, at=NOW + DAY, code=NO_DOSSIER)
+
+    assert fault(store, *NUMBERS) == NO_DOSSIER
 
 
 def test_another_fault_does_not_say_that_there_is_no_dossier(store: Database) -> None:
     fail(store)
 
-    assert word(store, PERSON.digits) == Word("99996", None, None)
+    assert word(store, PERSON.digits).fault == "99996"
 
 
 def test_the_newest_complete_delivery_counts_for_everybody(store: Database) -> None:
@@ -532,10 +582,11 @@ def test_no_dossier_became_a_fault_when_one_was_known(store: Database) -> None:
     fail(store, at=NOW, now=NOW, code=NO_DOSSIER)
     keep(store, BLOCKS, OLD, fetched_at=NOW - DAY, now=NOW + DAY)
 
-    assert word(store, *NUMBERS, known_at=NOW - TICK) == Word(None, None, None)
-    assert word(store, *NUMBERS, known_at=NOW) == Word(None, NOW, None)
-    assert word(store, *NUMBERS, known_at=NOW + DAY - TICK) == Word(None, NOW, None)
-    assert word(store, *NUMBERS, known_at=NOW + DAY) == Word(NO_DOSSIER, NOW, None)
+    both = PERSON.digits, OLD.digits
+    assert word(store, *both, known_at=NOW - TICK) == Word(None, None, None)
+    assert word(store, *both, known_at=NOW).fault is None
+    assert word(store, *both, known_at=NOW + DAY - TICK).fault is None
+    assert word(store, *both, known_at=NOW + DAY).fault == NO_DOSSIER
 
 
 def test_a_complete_delivery_is_known_from_when_it_was_declared(store: Database) -> None:

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from evidence import entry, write
 from magda import dossier, fault
-from service import ANSWERS, insz_of
+from service import ANSWERS, insz_of, last_word
 from sqlalchemy.exc import OperationalError
 
 from app import access_log, database, dossiers, fields, intake, kbi, population, protocols
@@ -16,6 +18,7 @@ from app.database import Database
 from app.dossiers import Word
 from app.insz import Insz
 from app.intake import Delivery, Report, Skipped, Stored
+from app.moments import rfc3339
 from app.policy import Population, PopulationKind
 from app.population import Admitted
 
@@ -77,7 +80,7 @@ def marked(store: Database, insz: str) -> bool:
 def said(store: Database, insz: str) -> Word:
     """What the source said last of this person."""
     with store.reading() as session:
-        return dossiers.last_word(session, population.numbers_of(session, Insz(insz)))
+        return last_word(session, population.numbers_of(session, Insz(insz)))
 
 
 def delivered(store: Database) -> datetime | None:
@@ -293,7 +296,7 @@ def test_no_dossier_is_an_answer_that_lifts_a_mark(store: Database, tmp_path: Pa
     put(store, tmp_path, {PERSON: fault("30001")})
 
     assert before
-    assert said(store, PERSON) == Word(None, NOW, None)
+    assert said(store, PERSON) == Word(None, NOW + TICK, None)
 
 
 def test_no_dossier_in_a_file_that_names_nobody_says_nothing(
@@ -498,20 +501,25 @@ def test_each_import_is_learned_after_the_one_before_by_a_clock_that_stands(
     assert told == [NOW + 3 * TICK, NOW + 5 * TICK]
 
 
-def test_the_clock_is_read_for_each_transaction_and_data_are_as_old_as_the_begin(
+def test_the_clock_is_read_for_each_transaction_and_no_answer_is_later_than_its_own(
     store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intake, "BATCH", 1)
     ticks = (NOW + step * SECOND for step in range(9))
-    for name, insz in (("a", CITIZEN), ("b", NEIGHBOUR)):
-        (tmp_path / f"{name}.xml").write_bytes(dossier(insz, on="2026-06-02"))
+    for name, insz, on in (
+        ("a", CITIZEN, "2026-06-02"),
+        ("b", NEIGHBOUR, "2026-06-02"),
+        ("c", CITIZEN, "2026-05-30"),
+    ):
+        (tmp_path / f"{name}.xml").write_bytes(dossier(insz, on=on))
     files = intake.answer_files([tmp_path])
 
     list(intake.import_answers(store, files, lambda: next(ticks), production=True))
 
     assert moments(store, "SELECT fetched_at, learned_at FROM source_answer ORDER BY id") == [
-        *(NOW, NOW + SECOND),
-        *(NOW, NOW + 2 * SECOND),
+        *(NOW + SECOND, NOW + SECOND),
+        *(NOW + 2 * SECOND, NOW + 2 * SECOND),
+        *(datetime(2026, 5, 30, 10, 0, tzinfo=UTC), NOW + 3 * SECOND),
     ]
 
 
@@ -559,6 +567,35 @@ def test_nothing_is_reported_before_its_commit(
         assert count(store, "dossier_version") == 1
     for _ in intake.import_lines(store, [line()], lambda: NOW, production=False):
         assert count(store, "person") == 1
+
+
+@pytest.mark.parametrize("what", ["files", "lines"])
+def test_between_two_transactions_a_service_comes_to_its_records(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Also of an advice, which must be decided between two of them as well."""
+    monkeypatch.setattr(intake, "BATCH", 2)
+    other = Database(store.engine.url.render_as_string(hide_password=False))
+    seen: list[tuple[float, object]] = []
+
+    def advise(seconds: float) -> None:
+        with other.reading() as session:
+            known_at = access_log.known_at(session)
+        advice = replace(entry(recordedAt=rfc3339(NOW)), known_at=known_at)
+        seen.extend((seconds, result) for result in write(other, [advice]))
+
+    monkeypatch.setattr(intake, "sleep", advise)
+    for name in "abcde":
+        (tmp_path / f"{name}.xml").write_bytes(dossier())
+
+    if what == "files":
+        files = intake.answer_files([tmp_path])
+        list(intake.import_answers(store, files, lambda: NOW, production=False))
+    else:
+        list(intake.import_lines(store, [line()] * 5, lambda: NOW, production=False))
+    other.dispose()
+
+    assert seen == [(intake.PAUSE, 0), (intake.PAUSE, 1)]
 
 
 # Lines of the register

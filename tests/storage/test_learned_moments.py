@@ -59,7 +59,7 @@ def test_what_is_learned_is_of_the_moment_of_the_clock_to_the_millisecond(store:
     assert learned == known_at(store) == NOW + timedelta(milliseconds=125)
 
 
-@pytest.mark.parametrize("step", [timedelta(0), -TICK, -SECOND, -DAY, timedelta(microseconds=999)])
+@pytest.mark.parametrize("step", [timedelta(0), -TICK, -SECOND, timedelta(microseconds=999)])
 def test_an_import_is_later_than_the_one_before_wherever_the_clock_stands(
     store: Database, step: timedelta
 ) -> None:
@@ -80,6 +80,19 @@ def test_an_import_is_later_than_the_newest_record_wherever_the_clock_stands(
     learned = learn(store, NOW + step)
 
     assert learned == NOW + TICK
+
+
+def test_nothing_is_learned_under_a_clock_that_is_behind(store: Database) -> None:
+    """Nor behind the newest record, nor behind the import before: else it would be misdated."""
+    minute = timedelta(minutes=1)
+    learn(store, NOW)
+    with pytest.raises(ClockBehind):
+        learn(store, NOW - minute - TICK)
+    write(store, [recorded(NOW + DAY)])
+    with pytest.raises(ClockBehind):
+        learn(store, NOW + DAY - minute - TICK)
+
+    assert learn(store, NOW + DAY - minute) == NOW + DAY + TICK
 
 
 def test_an_import_is_later_than_a_record_that_was_made_after_the_last_import(

@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from evidence import Naive, entry, execute, record
-from service import insz_of
+from service import insz_of, last_word
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import SQLModel
@@ -567,10 +567,10 @@ def test_of_one_moment_the_later_version_counts_and_a_mark_before_both(store: Da
     assert group_of(store, BESIDE, None) == ("B", at("01-20"))
     with store.reading() as session:
         found = {
-            insz: dossiers.last_word(session, [insz.digits]).fault
+            insz: last_word(session, [insz.digits]).fault
             for insz in (HOLDER, SECOND, FAULTY, SILENT, BESIDE)
         }
-        before = dossiers.last_word(session, [FAULTY.digits], at("02-19"))
+        before = last_word(session, [FAULTY.digits], at("02-19"))
         delivered = dossiers.last_delivery(session)
     assert [*found.values()] == [None, None, "99996", "99997", "30001"]
     assert (before.fault, delivered) == (None, None)
@@ -599,7 +599,7 @@ def test_an_advice_after_the_upgrade_sees_all_that_was_there(store: Database) ->
     assert asked_at > NEWEST
     assert group_of(store, HOLDER, asked_at) == ("A", NEWEST)
     with store.writing() as session:
-        assert access_log.learn(session, at("01-01")) > asked_at
+        assert access_log.learn(session, asked_at) > asked_at
 
 
 def test_the_next_import_goes_on_where_the_upgrade_left_it(store: Database) -> None:

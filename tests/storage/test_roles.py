@@ -27,6 +27,7 @@ from service import (
     add_person,
     add_resident,
     insz_of,
+    last_word,
     list_key,
     make_service,
     person_with,
@@ -386,7 +387,7 @@ async def test_the_office_does_its_work_under_the_granted_role(
     administration.accept_clock(office, "proef", NOW)
 
     with office.database.reading() as session:
-        word = dossiers.last_word(session, [resident.digits])
+        word = last_word(session, [resident.digits])
         assert dossiers.read(session, [resident.digits], ()) is not None
         assert (word.fault, word.delivered_at) == (None, delivery.fetched_at)
     assert admin_records(office)[-6:] == [
