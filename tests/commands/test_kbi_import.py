@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from evidence import rows
+from evidence import entry, rows, write
 from magda import dossier, fault
 from programs import Ended, Within
 from service import insz_of
 
 from app.database import Database
 from app.deps import read_clock
+from app.moments import rfc3339
 
 CITIZEN, NEIGHBOUR, TEST_NUMBER = insz_of("900201000"), insz_of("900201001"), "90722501478"
 PRODUCTION = {"MODE": "production", "MONTH_KEYS": "keys"}
@@ -165,3 +166,51 @@ def test_a_complete_delivery_holds_nothing_that_would_be_passed_over(
     assert (refused.code, declared) == (2, [])
     assert "1 of what stands in the folder" in " ".join(refused.err.split())
     assert taken.err == "answers: 1 stored, 0 unchanged, 0 skipped\n"
+
+
+@pytest.mark.parametrize("stray", ["b.XML", "answers.zip", "b.xml.part", "more.xml/"])
+def test_a_complete_delivery_is_a_folder_of_answers_and_nothing_else(
+    command: Within, stray: str
+) -> None:
+    """What is passed over by its name may be somebody's answer."""
+    folder = put({"a": dossier(CITIZEN.digits)})
+    place = Path(folder, stray)
+    place.mkdir() if stray.endswith("/") else place.touch()
+
+    refused = command("kbi", "import", "--volledig", folder, **PRODUCTION)
+    before = stored()
+    taken = command("kbi", "import", f"{folder}/a.xml", "--volledig", **PRODUCTION)
+
+    assert (refused.code, refused.out, before) == (2, "", 0)
+    assert "--volledig: 1 of what stands in the folder is no .xml file" in plain(refused.err)
+    assert (taken.code, stored()) == (0, 1)
+
+
+def stored() -> int:
+    """How many answers are stored."""
+    store = Database("sqlite:///var/protocolpoort.db")
+    [(count,)] = rows(store, "SELECT count(*) FROM source_answer")
+    store.dispose()
+    return int(count)
+
+
+def plain(text: str) -> str:
+    """What a message of wrong usage says, without the box around it."""
+    return " ".join(text.replace("│", " ").split())
+
+
+def test_an_import_under_a_clock_that_is_behind_stores_nothing(command: Within) -> None:
+    late = read_clock() + timedelta(minutes=2)
+    store = Database("sqlite:///var/protocolpoort.db")
+    write(store, [entry(recordedAt=rfc3339(late))])
+    store.dispose()
+    folder = put({"a": dossier(CITIZEN.digits)})
+
+    refused = command("kbi", "import", "--volledig", folder, **PRODUCTION)
+    accepted = command("clock", "accept", "--reason", "liep voor", **PRODUCTION)
+    before = stored()
+    taken = command("kbi", "import", "--volledig", folder, **PRODUCTION)
+
+    assert (refused.code, refused.out, before) == (3, "", 0)
+    assert refused.err.startswith("nothing was changed: the clock of this machine stands before")
+    assert (accepted.code, taken.code, stored()) == (0, 0, 1)

@@ -138,8 +138,7 @@ def accesses(draw: st.DrawFn, audience: Mapping[str, Any]) -> dict[str, Any]:
         **({"advies": variants.ADVICE_TERMS} if Operation.QUERY_ADVIES in operations else {}),
         "functieprofielen": draw(DEMANDED),
         "quota": [
-            variants.quota(operation, maximum, per)
-            for operation, (maximum, per) in counted.items()
+            variants.quota(operation, maximum, per) for operation, (maximum, per) in counted.items()
         ],
     }
 
