@@ -18,10 +18,12 @@ demo: install ## serve synthetic persons on 127.0.0.1:8000 and print what to try
 	@PROTOCOLPOORT_MODE=demo .venv/bin/protocolpoort demo --port $(PORT)
 
 test: install ## all tests, on SQLite and on a throw-away PostgreSQL where its binaries exist
-	.venv/bin/python -m coverage run -m pytest
+	.venv/bin/python -m coverage run -m pytest $(MEASURED)
+	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(MEASURED:%=--ignore=%)
 	@.venv/bin/python -m coverage report --fail-under=100 --include='$(CORE)' --skip-covered
 
-# The pure core: every branch is run by a test.
+# The pure core: every branch is run by one of these tests. Measuring the others would slow them by half.
+MEASURED := tests/acceptance tests/api/test_problems.py tests/core tests/policy tests/tlog
 CORE := app/agreement.py,app/amendment.py,app/asking.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/document_schema.py,app/documents.py,app/errors.py,app/explanation.py,app/facts.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/notation.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/register.py,app/register_lists.py,app/rule_pages.py,app/settings.py,app/visit.py,app/tlog/*
 
 soak: install ## kill the service 50 times under load on each database, and count what was lost (SOAK=)

@@ -1,5 +1,6 @@
 """Two databases, one service: SQLite always, PostgreSQL where its binaries are."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,6 +11,13 @@ from sqlalchemy import make_url
 
 from app import database
 from app.database import Database
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test has an id of its own: of several with one id pytest-xdist would run one."""
+    times = Counter(item.nodeid for item in items)
+    if twice := [name for name in times if times[name] > 1]:
+        raise pytest.UsageError(f"more than one test is called {', '.join(twice)}")
 
 
 @pytest.fixture(scope="session")

@@ -328,6 +328,7 @@ BOMB = (
             "Uitzondering/Identificatie: missing",
         ),
         (envelope(exceptions("FOUT", code="")), "Uitzondering/Identificatie: empty"),
+        (envelope(exceptions("FOUT", code="3000A")), "Identificatie: must be a number"),
     ],
 )
 def test_refuses_bytes_that_are_no_answer(xml: bytes, reason: str) -> None:

@@ -254,6 +254,18 @@ def test_how_long_one_keeps_is_said_by_the_version_that_gave() -> None:
     assert register(entry("3")).keep_until(before, TODAY) is None
 
 
+def test_who_provides_is_said_by_the_version_that_gives() -> None:
+    provider, receiver = DEMO["partijen"]
+    other = {**provider, "organisaties": ["0316380841"], "kbo": "0316380841"}
+    known = register(entry("1"), entry("2", "2026-06-01", partijen=[other, receiver]))
+    before, after = ruling(known, TODAY - DAY), ruling(known, TODAY)
+    assert before is not None
+    assert after is not None
+
+    assert known.provider(before) == provider["organisaties"][0]
+    assert known.provider(after) == "0316380841"
+
+
 # Editions
 
 
