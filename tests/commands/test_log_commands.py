@@ -485,8 +485,11 @@ def test_nobody_puts_a_file_where_an_export_is_written(command: Within, own_fold
 
 # As the command is run, but it waits once it has written something.
 PAUSED = """
-import sys, time
+import signal, sys, time
 from app import cli, exports
+
+# What runs in the background of a script is started with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def write_range(session, made, *rest):
     made.write(b"half")

@@ -56,7 +56,7 @@ def found(office: Office, now: datetime = NOW, **changes: Any) -> dict[str, Leve
 def deliver(office: Office, at: datetime) -> None:
     """Let a complete delivery be of this moment."""
     with office.database.writing() as session:
-        dossiers.declare_complete(session, at, access_log.learn(session, at))
+        dossiers.declare_complete(session, at, access_log.learn(session, NOW))
 
 
 def list_of(kind: str, changed: date) -> Source:
