@@ -350,6 +350,7 @@ def test_organisations_are_apart_and_auditors_do_not_count(
             Question(NOW, None, eleventh, FUND, type=RecordType.DISCLOSURE),
             Question(NOW, None, None, FUND),
             Question(NOW, None, eleventh, CITY, Outcome.DENIED),
+            Question(NOW, None, eleventh, CITY, type=RecordType.LOG_READ),
         ],
     )
 
