@@ -221,10 +221,10 @@ class Situation:
         return self.covered(_deferrals(self.facts))
 
     @cached_property
-    def newest_contract(self) -> date | None:
-        """The newest day on which a contract was certainly registered, up to D."""
+    def newest_contract(self) -> date:
+        """The newest day up to D on which one was certainly registered; without one long ago."""
         days = (each.since.latest for each in self.facts.contracts)
-        return max((day for day in days if day <= self.on), default=None)
+        return max((day for day in days if day <= self.on), default=date.min)
 
     @cached_property
     def first_contract(self) -> date:
@@ -237,8 +237,6 @@ class Situation:
         Nobody knows the order within a day: beside an older contract, one of the same day is new.
         """
         newest = self.newest_contract
-        if newest is None:
-            return False
         counts_today = same_day and self.first_contract < day.latest
         return newest > day.earliest or (counts_today and newest == day.earliest)
 

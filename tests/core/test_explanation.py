@@ -317,6 +317,15 @@ def test_names_the_target_groups_that_do_not_hold(
     assert {text: why for text, why in reasons(found).items() if text != birth} == expected
 
 
+def test_tells_that_a_reason_of_exemption_is_there_and_not_which() -> None:
+    exempt = group("2016-03-01", redenVrijstellingVanDeVerplichting={"code": "ZIEKTE"})
+
+    assert texts(explained(ADULT, [exempt])["feiten"]) == [
+        "doelgroep PLICHT (code JA, reden van vrijstelling ingevuld) vanaf 1 maart 2016, zonder "
+        "einddatum"
+    ]
+
+
 def test_an_earlier_rule_decided_over_what_holds_as_well() -> None:
     found = explained(SIGNED | {"behaaldeAttesten": [certificate("2022-01-01")]})
 
@@ -401,6 +410,36 @@ def test_a_doubt_tells_what_is_uncertain_and_what_the_table_said() -> None:
     assert "De tabel zelf gaf N22: verplicht; aangemeld" in found["tekst"]
 
 
+def test_a_doubt_rests_on_what_it_names_and_on_nothing_that_is_certain() -> None:
+    documents = [certificate("OOIT"), certificate("2022-03-15", "AEVC05")]
+    blocks = REGISTERED | {"behaaldeAttesten": documents}
+
+    groups = [group("2010-01-01", "2011-01-01"), group("2022-00-00")]
+    named, any_date = explained(blocks, groups), explained(blocks)
+
+    assert [each["beginLaatst"] for each in named["feiten"]] == ["2022-12-31"]
+    assert [each["soort"] for each in any_date["feiten"]] == ["attest van inburgering"]
+    assert reasons(any_date)["attest AEVC05 ondertekend op 15 maart 2022"] == "na de toetsdatum"
+
+
+def test_a_decision_of_a_trajectory_without_type_is_a_doubt_where_it_would_count() -> None:
+    decisions = [
+        {"besluit": {"code": code, "datumToekenning": "2022-01-01"}} for code in ("JA_IB", "NEE")
+    ]
+
+    found = explained(REGISTERED | {"trajecten": decisions})
+
+    assert found["feiten"] == [
+        {
+            "soort": "besluit doel behaald",
+            "tekst": "besluit JA_IB toegekend op 1 januari 2022",
+            "datum": "2022-01-01",
+            "twijfel": "in een traject zonder type",
+        }
+    ]
+    assert reasons(found)["besluit NEE toegekend op 1 januari 2022"] == "in een traject zonder type"
+
+
 def test_what_is_uncertain_is_no_doubt_where_another_rule_decided() -> None:
     found = explained(
         REGISTERED
@@ -449,6 +488,38 @@ def test_a_re_registration_after_d_is_a_doubt() -> None:
     assert (first["code"], first["regelset"]) == ("N21", "1.0")
     assert "geen aanmelding op de toetsdatum" in texts(first["feiten"])
     assert "aanmelding HA op 15 maart 2022" in reasons(first)
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "expected"),
+    [
+        ("2022-03-16", "2022-03-15", ("aanmelding HA op 15 maart 2022", "heraanmelding")),
+        (
+            "2022-04-01",
+            "2022-03-00",
+            (
+                "aanmelding HA op een dag van 1 maart 2022 tot en met 31 maart 2022 (onvolledige "
+                "datum)",
+                "onvolledige",
+            ),
+        ),
+    ],
+)
+def test_only_the_re_registration_is_the_doubt(
+    older: str, newer: str, expected: tuple[str, str]
+) -> None:
+    dossiers = [
+        ADULT | {"aanmelding": {"type": "HA", "datumAanmelding": newer}},
+        {"aanmelding": {"type": "EA", "datumAanmelding": older}},
+    ]
+    facts, on = read_facts(dossiers, OBLIGED), date(2022, 3, 14)
+
+    found = explain(facts, on, STRICT, advise(facts, on, STRICT, FRESH), FRESH)
+
+    assert [(each["tekst"], each["twijfel"].split(" ")[0]) for each in found["feiten"][:1]] == [
+        expected
+    ]
+    assert sum("twijfel" in each for each in found["feiten"]) == 1
 
 
 def test_a_re_registration_is_no_doubt_beside_a_registration() -> None:
@@ -500,9 +571,17 @@ def test_a_fault_of_the_source_is_named_by_its_code() -> None:
     found = explained(SIGNED, source=replace(FRESH, fault="99996"))
 
     assert found["bronfout"] == "99996"
+    assert found["regel"]["rechtsgrond"] == "geen"
     assert texts(found["feiten"]) == ["de bron antwoordde met fout 99996"]
     assert "volgensTabel" not in found
     assert found["tekst"].startswith("Geen advies (T01) op 14 maart 2022; profiel")
+
+
+def test_a_fault_that_is_no_code_is_not_repeated() -> None:
+    found = explained(SIGNED, source=replace(FRESH, fault=INSZ))
+
+    assert found["bronfout"] == "onbekende code"
+    assert INSZ not in str(found)
 
 
 def test_the_moments_of_the_source_stand_where_they_are_known() -> None:

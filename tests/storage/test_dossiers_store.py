@@ -491,10 +491,33 @@ def test_no_dossier_under_the_current_number_hides_no_fault_of_an_older_one(
 def test_no_dossier_under_an_older_number_is_no_fault_beside_one_under_the_current(
     store: Database,
 ) -> None:
+    keep(store, BLOCKS, OLD)
     keep(store, BLOCKS)
-    fail(store, OLD, at=NOW + DAY, code=NO_DOSSIER)
+    for insz in (OLD, OLDER):
+        fail(store, insz, at=NOW + DAY, code=NO_DOSSIER)
 
     assert fault(store, *NUMBERS) is None
+
+
+def test_of_one_moment_a_dossier_settles_the_faults_that_were_learned_before_it(
+    store: Database,
+) -> None:
+    fail(store, OLD)
+    keep(store, BLOCKS)
+    settled = fault(store, *NUMBERS)
+    fail(store, OLDER)
+
+    assert (settled, fault(store, *NUMBERS)) == (None, "99996")
+
+
+def test_a_dossier_of_before_a_fault_settles_it_neither_when_it_is_learned_later(
+    store: Database,
+) -> None:
+    fail(store, OLD, at=NOW)
+
+    keep(store, BLOCKS, fetched_at=NOW - DAY, now=NOW + DAY)
+
+    assert fault(store, *NUMBERS) == "99996"
 
 
 def test_no_dossier_under_an_older_number_that_has_one_is_a_fault(store: Database) -> None:
@@ -507,7 +530,7 @@ def test_no_dossier_under_an_older_number_that_has_one_is_a_fault(store: Databas
 def test_another_fault_does_not_say_that_there_is_no_dossier(store: Database) -> None:
     fail(store)
 
-    assert word(store, PERSON.digits).fault == "99996"
+    assert word(store, PERSON.digits) == Word("99996", None, None)
 
 
 def test_the_newest_complete_delivery_counts_for_everybody(store: Database) -> None:
