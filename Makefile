@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak check lock bench-refusals bench-log
+.PHONY: help install demo test soak soak-kill check lock bench bench-growth bench-refusals bench-log
 
 PORT ?= 8000
 PYTHON ?= python3
@@ -24,9 +24,12 @@ test: install ## all tests, on SQLite and on a throw-away PostgreSQL where its b
 
 # The pure core: every branch is run by one of these tests. Measuring the others would slow them by half.
 MEASURED := tests/acceptance tests/api/test_problems.py tests/core tests/policy tests/tlog
-CORE := app/agreement.py,app/amendment.py,app/asking.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/document_schema.py,app/documents.py,app/errors.py,app/explanation.py,app/facts.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/notation.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/register.py,app/register_lists.py,app/rule_pages.py,app/settings.py,app/visit.py,app/tlog/*
+CORE := app/agreement.py,app/amendment.py,app/asking.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/document_schema.py,app/documents.py,app/errors.py,app/explanation.py,app/facts.py,app/fields.py,app/insz.py,app/kbi.py,app/moments.py,app/notation.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/register.py,app/register_lists.py,app/rule_pages.py,app/settings.py,app/values.py,app/visit.py,app/tlog/*
 
-soak: install ## kill the service 50 times under load on each database, and count what was lost (SOAK=)
+soak: install ## mixed traffic for ten minutes, every answer and every record checked (SOAK=--quick)
+	PYTHONPATH=tests .venv/bin/python -m bench.soak $(SOAK)
+
+soak-kill: install ## kill the service 50 times under load on each database, and count what was lost (SOAK=)
 	.venv/bin/python tests/soak.py $(SOAK)
 
 check: install ## static checks: format, lint, types, import contracts, OpenAPI
@@ -35,6 +38,12 @@ check: install ## static checks: format, lint, types, import contracts, OpenAPI
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/python -m openapi_spec_validator openapi/protocolpoort-v1.yaml
+
+bench: install ## this service beside a naive one, constants and pgbench (BENCH=--quick)
+	PYTHONPATH=tests .venv/bin/python -m bench.compare $(BENCH)
+
+bench-growth: install ## the same read with 5 million dossiers and records (BENCH=--quick)
+	PYTHONPATH=tests .venv/bin/python -m bench.growth $(BENCH)
 
 bench-refusals: install ## how long a refusal takes, by who was asked about (BENCH=--quick)
 	PYTHONPATH=tests .venv/bin/python -m bench.refusals $(BENCH)

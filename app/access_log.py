@@ -4,16 +4,14 @@ import asyncio
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from anyio import CapacityLimiter, to_thread
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, col, delete, func, insert, select, update
 
-from app import log_tree
-from app.database import PATIENCE, Database
+from app import driver, log_tree
+from app.database import PATIENCE, Database, Line, give_up
+from app.driver import Channel, Source
 from app.errors import (
     ClockBehind,
     DecisionOvertaken,
@@ -22,39 +20,43 @@ from app.errors import (
     QuotaTaken,
     RegisterChanged,
 )
-from app.models.access import AccessDetail, AccessRecord, LogEra, LogHead, QuotaUse
+from app.models.access import AccessDetail, AccessRecord, LogEra, LogHead
 from app.models.register import RegisterState
 from app.moments import to_millisecond
-from app.month_keys import MonthKeyMissing, MonthKeys
+from app.month_keys import MonthKey, MonthKeyMissing, MonthKeys
 from app.record import CLOCK_TOLERANCE, Allowance, Entry, Origin, Trace, entry_of
 from app.tlog import tree
+from app.values import but
 from app.visit import Visit, new_event_id
 
 Result = int | DecisionOvertaken | LogUnavailable
 
 
-def write(session: Session, entries: Sequence[Entry]) -> list[Result]:
-    """Append in the transaction of `session`: the index of each, or why it is not there.
+def write(source: Source, entries: Sequence[Entry]) -> list[Result]:
+    """Append in the transaction of `source`: the index of each, or why it is not there.
 
     An entry whose event id is already there keeps its index: appending is idempotent.
     """
-    head = lock(session)
-    edge = log_tree.hashes_in(head.edge)
-    state = session.exec(select(RegisterState.version, RegisterState.known_at)).one()
-    known = _indexes(session, [entry.event_id for entry in entries])
+    channel = driver.of(source)
+    # A statement of its own: what stands beside the head is read when the lock is had.
+    size, newest, packed = channel.one(_LOCK)
+    newest, edge = newest and driver.moment(newest), log_tree.hashes_in(packed)
+    stored = channel.rows(_STATE_AND_STORED, ids=[entry.event_id for entry in entries])
+    version, known_at = stored[0][0], driver.moment(stored[0][1])
+    known = {event_id: index for *_, event_id, index in stored if event_id}
     results: list[Result] = []
     rows, details = [], []
-    before, size, newest = head.size, head.size, head.newest
+    before = size
     for entry in entries:
         if entry.event_id in known:
             results.append(known[entry.event_id])
             continue
-        if unfit := _unfit(entry, *state, newest):
+        if unfit := _unfit(entry, version, known_at, newest):
             results.append(unfit)
             continue
         columns = entry.columns
         if entry.allowance:
-            ordinal = _take_turn(session, entry.allowance)
+            ordinal = _take_turn(channel, entry.allowance)
             if ordinal is None:
                 results.append(QuotaTaken())
                 continue
@@ -69,12 +71,21 @@ def write(session: Session, entries: Sequence[Entry]) -> list[Result]:
                 details.append({"event_id": part.event_id, "detail": dict(part.detail)})
             size += 1
     if rows:
-        session.execute(insert(AccessRecord), rows)
-        session.execute(update(LogHead).values(size=size, newest=newest, edge=b"".join(edge)))
-        log_tree.close_tiles(session, before, size)
+        channel.insert("access_record", rows)
+        channel.run(_GROW, size=size, newest=newest, edge=b"".join(edge))
+        log_tree.close_tiles(channel, before, size)
     if details:
-        session.execute(insert(AccessDetail), details)
+        channel.insert("access_detail", details)
     return results
+
+
+_LOCK = "SELECT size, newest, edge FROM log_head FOR UPDATE"
+_STATE = "SELECT version, known_at FROM register_state"
+_STATE_AND_STORED = """
+    SELECT s.version, s.known_at, r.event_id, r.log_index FROM register_state s
+    LEFT JOIN access_record r ON r.event_id = ANY(:ids)
+"""
+_GROW = "UPDATE log_head SET size = :size, newest = :newest, edge = :edge"
 
 
 def _unfit(
@@ -90,27 +101,34 @@ def _unfit(
     return None
 
 
-def _take_turn(session: Session, allowance: Allowance) -> int | None:
+def _take_turn(channel: Channel, allowance: Allowance) -> int | None:
     """Take a turn, under the lock of the head: its ordinal, or None when there is none left."""
-    taken = used(session, allowance)
+    taken = used(channel, allowance)
     if taken >= allowance.maximum:
         return None
-    row = session.get(QuotaUse, allowance.turn) or QuotaUse(**allowance.turn._asdict(), used=0)
-    row.used += 1
-    session.add(row)
-    session.flush()
+    channel.run(_TAKE, **allowance.turn._asdict())
     return taken + 1
 
 
-def used(session: Session, allowance: Allowance) -> int:
+_TAKE = """
+    INSERT INTO quota_use (protocol, purpose, organisation, operation, first, used)
+    VALUES (:protocol, :purpose, :organisation, :operation, :first, 1)
+    ON CONFLICT (protocol, purpose, organisation, operation, first)
+    DO UPDATE SET used = quota_use.used + 1
+"""
+_USED = """
+    SELECT coalesce(sum(used), 0) FROM quota_use
+    WHERE protocol = :protocol AND purpose = :purpose AND organisation = :organisation
+    AND operation = :operation AND first >= :since AND first < :until
+"""
+
+
+def used(source: Source, allowance: Allowance) -> int:
     """How many turns of an allowance are taken in the time that its quota counts."""
-    *owner, _ = allowance.turn
-    columns = (QuotaUse.protocol, QuotaUse.purpose, QuotaUse.organisation, QuotaUse.operation)
-    return session.exec(
-        select(func.coalesce(func.sum(QuotaUse.used), 0))
-        .where(*(column == value for column, value in zip(columns, owner, strict=True)))
-        .where(QuotaUse.first >= allowance.since, QuotaUse.first < allowance.until)
-    ).one()
+    owner = {**allowance.turn._asdict(), "since": allowance.since, "until": allowance.until}
+    del owner["first"]
+    [count] = driver.of(source).one(_USED, **owner)
+    return int(count)
 
 
 def lock(session: Session) -> LogHead:
@@ -151,9 +169,9 @@ def is_set_back(session: Session, index: int, moment: datetime) -> bool:
     )
 
 
-def known_at(session: Session) -> datetime:
+def known_at(source: Source) -> datetime:
     """When the newest facts about persons were learned."""
-    return session.exec(select(RegisterState.known_at)).one()
+    return driver.moment(driver.of(source).one(_STATE)[1])
 
 
 def reset_clock(session: Session, now: datetime) -> datetime | None:
@@ -211,13 +229,9 @@ def remove_below(session: Session, index: int, most: int) -> tuple[int, int]:
     return records.rowcount, details.rowcount
 
 
-def _indexes(session: Session, event_ids: Sequence[str]) -> dict[str, int]:
-    found = session.exec(
-        select(AccessRecord.event_id, AccessRecord.log_index).where(
-            col(AccessRecord.event_id).in_(event_ids)
-        )
-    )
-    return dict(found.all())
+def _indexes(source: Source, event_ids: Sequence[str]) -> dict[str, int]:
+    statement = "SELECT event_id, log_index FROM access_record WHERE event_id = ANY(:ids)"
+    return dict(driver.of(source).rows(statement, ids=[*event_ids]))
 
 
 def write_command(
@@ -254,16 +268,25 @@ def write_command(
     return visit.event_id
 
 
+class _Event(NamedTuple):
+    """What waits to become a record."""
+
+    visit: Visit
+    trace: Trace
+    now: datetime
+    register_version: int | None
+    parts: Sequence[tuple[Visit, Trace]]
+
+
 class AccessLog:
     """The one writer of this process: what arrives during a commit shares the next one."""
 
     def __init__(self, database: Database, keys: MonthKeys, origin: Origin) -> None:
-        self._database = database
+        self._database, self._line = database, Line(database)
         self._keys = keys
         self._origin = origin
-        self._waiting: list[tuple[Entry, asyncio.Future[int | DecisionOvertaken]]] = []
+        self._waiting: list[tuple[_Event, asyncio.Future[int | DecisionOvertaken]]] = []
         self._writer: asyncio.Task[None] | None = None
-        self._thread = CapacityLimiter(1)
         self.failed = False  # the last append failed; health tells
         self.rewritten = False  # the log is not what was signed: nothing may leave
 
@@ -287,57 +310,87 @@ class AccessLog:
         """
         if self.rewritten:
             raise LogUnavailable
-        try:
-            key = self._keys.at(now)
-        except (MonthKeyMissing, OSError):
-            self.failed = True
-            raise LogUnavailable from None
-        entry = replace(
-            entry_of(visit, trace, key, self._origin, now, register_version),
-            parts=tuple(entry_of(*part, key, self._origin, now, None) for part in parts),
-        )
-        future: asyncio.Future[int | DecisionOvertaken] = asyncio.get_running_loop().create_future()
-        self._waiting.append((entry, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[int | DecisionOvertaken] = loop.create_future()
+        self._waiting.append((_Event(visit, trace, now, register_version, parts), future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._drain())
-        # A client that goes away does not cancel its record; neither does one that waits too long.
+        # A client that goes away does not take its record back; neither does one that waits too
+        # long.
+        patience = loop.call_later(PATIENCE, self._give_up, future)
         try:
-            async with asyncio.timeout(PATIENCE):
-                result = await asyncio.shield(future)
-        except TimeoutError:
-            self.failed = True
-            raise LogUnavailable from None
+            result = await future
+        finally:
+            patience.cancel()
         if isinstance(result, DecisionOvertaken):
             raise result
         return result
+
+    def _give_up(self, future: "asyncio.Future[int | DecisionOvertaken]") -> None:
+        self.failed = True
+        give_up(future, LogUnavailable())
 
     async def _drain(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                # A thread of its own: no crowd of readers keeps a record waiting.
-                results = await to_thread.run_sync(
-                    self._commit, [entry for entry, _ in batch], limiter=self._thread
-                )
+                results = await self._line.run(self._record, [event for event, _ in batch])
             except Exception:  # noqa: BLE001 - whatever it was, every waiter must hear of it
                 self.failed = True
                 results = [LogUnavailable() for _ in batch]
             for (_, future), result in zip(batch, results, strict=True):
+                if future.done():
+                    continue  # who asked went away
                 if isinstance(result, LogUnavailable):
                     future.set_exception(result)
                 else:
                     future.set_result(result)
 
+    def _record(self, events: Sequence[_Event]) -> list[Result]:
+        """Make the records, and append those that can be made."""
+        keys: dict[datetime, MonthKey | None] = {}
+        made = [self._entry(event, keys) for event in events]
+        entries = [entry for entry in made if isinstance(entry, Entry)]
+        written = iter(self._commit(entries) if entries else ())
+        return [next(written) if isinstance(entry, Entry) else entry for entry in made]
+
+    def _entry(
+        self, event: _Event, keys: dict[datetime, MonthKey | None]
+    ) -> Entry | LogUnavailable:
+        """The record; LogUnavailable without the key of its month, or for one that is too large.
+
+        `keys`: those that were looked for, for these records alone: a key may be destroyed.
+        """
+        month = event.now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        if month not in keys:
+            keys[month] = self._key(month)
+        key = keys[month]
+        if key is None:
+            return LogUnavailable()
+        origin, now = self._origin, event.now
+        try:
+            entry = entry_of(event.visit, event.trace, key, origin, now, event.register_version)
+            parts = tuple(entry_of(*part, key, origin, now, None) for part in event.parts)
+        except LogUnavailable as unavailable:
+            return unavailable
+        return but(entry, parts=parts) if parts else entry
+
+    def _key(self, moment: datetime) -> MonthKey | None:
+        try:
+            return self._keys.at(moment)
+        except (MonthKeyMissing, OSError):
+            self.failed = True
+            return None
+
     def _commit(self, entries: Sequence[Entry]) -> list[Result]:
         """One transaction for all; when it fails, one each, so that a bad one fails alone."""
         try:
-            with self._database.writing() as session:
-                results = write(session, entries)
-        except (OperationalError, InterfaceError, PoolTimeout):
+            results = self._line.write(lambda channel: write(channel, entries))
+        except driver.LOST:
             # The lock or the connection, not a record: each alone would wait as long again.
             self.failed = True
             return self._settle(entries)
-        except SQLAlchemyError:
+        except driver.FAILED:
             self.failed = True
             if len(entries) == 1:
                 return [LogUnavailable()]

@@ -1,12 +1,13 @@
 """The use cases `queryAdvies` and `queryAdviesBatch`: is the obligation met on that date?"""
 
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from functools import partial
+from typing import NamedTuple
 
-from sqlmodel import Session
-
-from app import access_log, answers, batching, judging, policy, population
+from app import access_log, answers, batching, dossiers, judging, obligation, policy, population
+from app.dossiers import Known
+from app.driver import Channel
 from app.errors import AccessRefused, NoAdvice, Reason
 from app.gate import Gate, Told
 from app.insz import Insz
@@ -14,9 +15,29 @@ from app.judging import Case
 from app.moments import brussels_date, to_millisecond
 from app.obligation import Profile
 from app.policy import Granted, Operation
+from app.population import Admitted, Wanted
+from app.reader import attempt
 from app.record import Trace
+from app.values import but
 from app.visit import Visit
 from app.wire import AdviceBatch, AdviceQuestion
+
+
+class Asked(NamedTuple):
+    """A question about one person that the protocol grants, if she is within reach."""
+
+    visit: Visit
+    trace: Trace
+    insz: Insz
+    granted: Granted
+    on: date
+    maximum_age: timedelta
+    now: datetime
+
+    @property
+    def profile(self) -> Profile:
+        """A document that opens an advice without a profile is refused when it is loaded."""
+        return Profile(str(self.granted.clause.advice_profile))
 
 
 async def advise(gate: Gate, visit: Visit, question: AdviceQuestion, now: datetime) -> bytes:
@@ -24,20 +45,24 @@ async def advise(gate: Gate, visit: Visit, question: AdviceQuestion, now: dateti
 
     Raises AccessRefused, DateOutOfRange or NoAdvice, all after their record is durable.
     """
-    trace = Trace(as_of=question.toetsdatum, subject=question.insz.digits)
+    on, age = question.toetsdatum, gate.settings.max_data_age
+    trace = Trace(as_of=on, subject=question.insz.digits)
     asked = _asked(Operation.QUERY_ADVIES, visit, question)
     granted, trace = await gate.open(visit, asked, trace, now)
-    tell = _teller(gate, granted, question.toetsdatum, now)
-    told = await gate.database.read(tell, visit, trace, question.insz)
+    told = await gate.tell(tell_all, Asked(visit, trace, question.insz, granted, on, age, now))
     return await gate.finish(visit, told)
 
 
 async def advise_batch(gate: Gate, visit: Visit, question: AdviceBatch, now: datetime) -> bytes:
     """The same for each person of a batch; what refuses the whole of it is raised."""
+    on, age = question.toetsdatum, gate.settings.max_data_age
     asked = _asked(Operation.QUERY_ADVIES_BATCH, visit, question)
-    granted, trace = await gate.open(visit, asked, Trace(as_of=question.toetsdatum), now)
-    tell = _teller(gate, granted, question.toetsdatum, now)
-    return await batching.answer_all(gate, visit, trace, question.vragen, tell, now)
+    granted, trace = await gate.open(visit, asked, Trace(as_of=on), now)
+
+    def about(visit: Visit, trace: Trace, insz: Insz) -> Asked:
+        return Asked(visit, trace, insz, granted, on, age, now)
+
+    return await batching.answer_all(gate, visit, trace, question.vragen, about, tell_all, now)
 
 
 def _asked(
@@ -51,39 +76,66 @@ def _asked(
     )
 
 
-def _teller(gate: Gate, granted: Granted, on: date, now: datetime) -> batching.Tell:
-    return partial(_tell, granted=granted, on=on, maximum_age=gate.settings.max_data_age, now=now)
+def tell_all(channel: Channel, asked: Sequence[Asked]) -> list[Told | Exception]:
+    """Judge by what is known now, and record from when that is: newer facts mean judging anew.
 
-
-def _tell(
-    session: Session,
-    visit: Visit,
-    trace: Trace,
-    insz: Insz,
-    *,
-    granted: Granted,
-    on: date,
-    maximum_age: timedelta,
-    now: datetime,
-) -> Told:
-    """Judge by what is known now, and record from when that is: newer facts mean judging anew."""
+    The statements are as many for one person as for hundred.
+    """
     # First: what is learned between this and the reading of the facts is noticed at the record.
-    known_at = access_log.known_at(session)
-    trace = replace(trace, known_at=known_at)
-    admitted = population.admit(session, granted.clause.population, insz, brussels_date(now), now)
+    known_at = access_log.known_at(channel)
+    admitted = population.admit_all(
+        channel,
+        [
+            Wanted(each.insz, each.granted.clause.population, brussels_date(each.now), each.now)
+            for each in asked
+        ],
+    )
+    found = _known(channel, asked, admitted, known_at)
+    return [
+        attempt(_told, each, one, found.get(place), known_at)
+        for place, (each, one) in enumerate(zip(asked, admitted, strict=True))
+    ]
+
+
+def _known(
+    channel: Channel,
+    asked: Sequence[Asked],
+    admitted: Sequence[Admitted | Reason],
+    known_at: datetime,
+) -> dict[int, Known]:
+    """What is known of each admitted person, by its place; nothing that her profile ignores."""
+    places = defaultdict(list)
+    for place, (each, one) in enumerate(zip(asked, admitted, strict=True)):
+        if isinstance(one, Admitted):
+            places[obligation.blocks_needed(each.profile)].append((place, one.numbers))
+    return {
+        place: known
+        for blocks, group in places.items()
+        for (place, _), known in zip(
+            group,
+            dossiers.known_each(channel, [numbers for _, numbers in group], blocks, known_at),
+            strict=True,
+        )
+    }
+
+
+def _told(
+    asked: Asked, admitted: Admitted | Reason, known: Known | None, known_at: datetime
+) -> Told:
+    trace, clause = but(asked.trace, known_at=known_at), asked.granted.clause
     if isinstance(admitted, Reason):
         return Told(trace, fault=AccessRefused(admitted))
+    assert known is not None  # noqa: S101 - read of everybody who is admitted
     case = Case(
-        on,
-        # A document that opens an advice without a profile is refused when it is loaded.
-        Profile(str(granted.clause.advice_profile)),
-        asked_at=to_millisecond(max(now, known_at)),
-        maximum_age=maximum_age,
+        asked.on,
+        asked.profile,
+        asked_at=to_millisecond(max(asked.now, known_at)),
+        maximum_age=asked.maximum_age,
     )
-    judged = judging.judge(session, admitted.numbers, case)
-    trace = replace(
+    judged = judging.judge(known, admitted.numbers[0], case)
+    trace = but(
         trace,
-        subject_basis=granted.clause.population.kind.value,
+        subject_basis=clause.population.kind.value,
         subject_fact=admitted.fact,
         rule_set=case.rule_set,
         detail=judged.explanation,
@@ -91,10 +143,10 @@ def _tell(
     if judged.advice.outcome is None:
         return Told(trace, fault=NoAdvice())
     answer = answers.encode_advice(
-        visit,
-        granted.clause.purpose,
+        asked.visit,
+        clause.purpose,
         judged.advice,
-        on=on,
+        on=asked.on,
         asked_at=case.asked_at,
         data_from=judged.data_from,
         rule_set=case.rule_set,

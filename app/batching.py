@@ -3,25 +3,24 @@
 import logging
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session
 
 from app import answers
 from app.errors import Fault, InszInvalid, Issue, IssueType
 from app.gate import Gate, Told
 from app.insz import Insz
+from app.reader import A, Read
 from app.record import Trace
+from app.values import but
 from app.visit import Visit, new_event_id
 from app.wire import AboutPerson
 
 logger = logging.getLogger("protocolpoort")
 
-Tell = Callable[[Session, Visit, Trace, Insz], Told]
+About = Callable[[Visit, Trace, Insz], A]
 
 
 async def answer_all(
@@ -29,20 +28,32 @@ async def answer_all(
     visit: Visit,
     trace: Trace,
     asked: Sequence[AboutPerson],
-    tell: Tell,
+    about: About[A],
+    tell_all: Read[A, Told],
     now: datetime,
 ) -> bytes:
     """Tell of each person apart: one whom the answer cannot be about never spoils another.
 
     All records become durable together, or none does.
     """
-    of_person = replace(trace, allowance=None, parent=visit.event_id)
-    parts = await gate.database.read(
-        _tell_all, visit, of_person, asked, tell, now, production=gate.settings.production
-    )
+    of_person = but(trace, allowance=None, parent=visit.event_id)
+    parts: list[tuple[Visit, Told]] = []
+    questions: list[tuple[int, Trace, A]] = []
+    for place, each in enumerate(asked):
+        one = but(visit, event_id=new_event_id(now), reference=each.referte)
+        if each.insz is None or (gate.settings.production and each.insz.is_test):
+            parts.append((one, Told(of_person, fault=_no_number(place, each.insz))))
+            continue
+        subject = but(of_person, subject=each.insz.digits)
+        parts.append((one, Told(subject)))
+        questions.append((place, subject, about(one, subject, each.insz)))
+    told = await gate.reader.ask(tell_all, [question for *_, question in questions])
+    for (place, subject, _), outcome in zip(questions, told, strict=True):
+        one, _ = parts[place]
+        parts[place] = one, _ended(one, subject, outcome)
     items = [_item(gate, each, told) for each, told in parts]
     answer = answers.encode_batch(visit, items)
-    trace = replace(
+    trace = but(
         trace,
         answer=answer,
         counts={"persons": len(parts), "answered": sum(told.fault is None for _, told in parts)},
@@ -62,32 +73,13 @@ def _item(gate: Gate, visit: Visit, told: Told) -> dict[str, Any]:
     return {**item, "antwoord": orjson.Fragment(told.answer)}
 
 
-def _tell_all(
-    session: Session,
-    visit: Visit,
-    trace: Trace,
-    asked: Sequence[AboutPerson],
-    tell: Tell,
-    now: datetime,
-    *,
-    production: bool,
-) -> list[tuple[Visit, Told]]:
-    told = []
-    for index, each in enumerate(asked):
-        about = replace(visit, event_id=new_event_id(now), reference=each.referte)
-        if each.insz is None or (production and each.insz.is_test):
-            told.append((about, Told(trace, fault=_no_number(index, each.insz))))
-            continue
-        of_person = replace(trace, subject=each.insz.digits)
-        try:
-            told.append((about, tell(session, about, of_person, each.insz)))
-        except SQLAlchemyError:
-            raise  # the transaction is over, for the others too
-        except Exception as error:  # noqa: BLE001 - whatever broke, it is about one person
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            logger.error("unexpected %s in %s\n%s", type(error).__name__, visit.operation, frames)
-            told.append((about, Told(of_person, fault=Fault())))
-    return told
+def _ended(visit: Visit, trace: Trace, outcome: Told | Exception) -> Told:
+    """Whatever broke over one person is about that person alone."""
+    if not isinstance(outcome, Exception):
+        return outcome
+    frames = "".join(traceback.format_tb(outcome.__traceback__))
+    logger.error("unexpected %s in %s\n%s", type(outcome).__name__, visit.operation, frames)
+    return Told(trace, fault=Fault())
 
 
 def _no_number(index: int, insz: Insz | None) -> InszInvalid:

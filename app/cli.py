@@ -56,6 +56,7 @@ from app.notation import DocumentInvalid
 from app.obligation import CURRENT, RULE_SETS, Profile
 from app.own_advice import AdviceRefused, Asked
 from app.register_commands import attempt, protocol, protocol_files, report_faults
+from app.serving import SERVER
 from app.settings import SettingInvalid
 from app.tokens import DemoIssuer, IssuersInvalid
 
@@ -129,7 +130,7 @@ def serve(
         port=port,
         workers=workers,
         timeout_worker_healthcheck=60,  # seconds; a worker that still imports is not a dead one
-        **main.SERVER,
+        **SERVER,
     )
 
 

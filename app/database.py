@@ -3,9 +3,13 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from weakref import finalize
 
 from alembic import command
 from alembic.config import Config
@@ -16,6 +20,8 @@ from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlmodel import Session, create_engine
 
+from app import driver
+from app.driver import Channel
 from app.errors import DatabaseSilent
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -36,11 +42,19 @@ class Database:
     def __init__(self, url: str) -> None:
         self._engine = _sqlite_engine(url) if url.startswith("sqlite") else _postgres_engine(url)
         self._reader = self._engine.execution_options(read_only=True)
+        self.channels: set[Channel] = set()  # outside the pool, until they are closed
 
     @property
     def engine(self) -> Engine:
         """For migrations and tests."""
         return self._engine
+
+    @property
+    def file(self) -> tuple[int, int] | None:
+        """Which file holds the database now; None where none does."""
+        url = self._engine.url
+        sqlite = url.get_backend_name() == "sqlite"
+        return _file(Path(url.database or "")) if sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -81,9 +95,130 @@ class Database:
         except TimeoutError:
             raise DatabaseSilent from None
 
+    def connect(self) -> Channel:
+        """A connection of the driver, out of the pool: whoever asks for it closes it."""
+        pooled = self._engine.raw_connection()
+        connection = pooled.driver_connection
+        pooled.detach()
+        channel = Channel.own(connection, self._engine)
+        self.channels.add(channel)
+        return channel
+
+    def close(self, channel: Channel) -> None:
+        """Close what `connect` gave."""
+        self.channels.discard(channel)
+        with suppress(*driver.FAILED):
+            channel.close()
+
     def dispose(self) -> None:
         """Close every connection."""
+        for channel in [*self.channels]:
+            self.close(channel)
         self._engine.dispose()
+
+
+_Job = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+
+
+def _work_off(jobs: "SimpleQueue[_Job | None]") -> None:
+    """One job after another, until there are to be no more."""
+    while job := jobs.get():
+        work, loop, done = job
+        try:
+            tell = partial(_settle, done, result=work())
+        except BaseException as error:  # noqa: BLE001 - raised where the work is waited for
+            tell = partial(_settle, done, error=error)
+        del job, work
+        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            loop.call_soon_threadsafe(tell)
+
+
+def _settle(
+    done: "asyncio.Future[Any]", result: Any = None, error: BaseException | None = None
+) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(result)
+    else:
+        done.set_exception(error)
+
+
+def give_up(future: asyncio.Future[Any], fault: Exception) -> None:
+    """Let who waits for this wait no longer."""
+    if not future.done():
+        future.set_exception(fault)
+
+
+class Line:
+    """One connection and one thread, kept between their uses; a new connection when it was lost."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._channel: Channel | None = None
+        self._file: tuple[int, int] | None = None
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread: Thread | None = None
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` gives, in the thread of this line: no crowd of others keeps it waiting."""
+        if self._thread is None:
+            self._thread = Thread(target=_work_off, args=(self._jobs,), daemon=True)
+            self._thread.start()
+            finalize(self, self._jobs.put, None)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self._jobs.put((partial(work, *args, **kwargs), loop, done))
+        return await done
+
+    def read(self, work: Callable[[Channel], T]) -> T:
+        """What `work` reads, once more on a new connection when the kept one turns out lost."""
+        if kept := self._kept():
+            try:
+                return work(kept)
+            except driver.GONE:
+                if not kept.lost:
+                    raise
+                self.close()
+        return work(self._fresh())
+
+    def write(self, work: Callable[[Channel], T]) -> T:
+        """What `work` gives, in one transaction that is committed when this returns.
+
+        Once more on a new connection when the kept one turns out lost, unless its COMMIT was sent.
+        """
+        kept = self._kept()
+        channel = kept or self._fresh()
+        try:
+            channel.begin()
+            result = work(channel)
+            channel.commit()
+        except BaseException as error:
+            lost = isinstance(error, driver.GONE) and channel.lost and not channel.ending
+            # What was begun ends with the connection, whatever state that is in.
+            self.close()
+            if not (kept and lost):
+                raise
+        else:
+            return result
+        return self.write(work)
+
+    def close(self) -> None:
+        """Give the connection up."""
+        channel, self._channel = self._channel, None
+        if channel:
+            self._database.close(channel)
+
+    def _kept(self) -> Channel | None:
+        """The connection, unless the file of SQLite was moved or replaced: that is another one."""
+        if self._channel and self._file != self._database.file:
+            self.close()
+        return self._channel
+
+    def _fresh(self) -> Channel:
+        self._file = self._database.file
+        self._channel = self._database.connect()
+        return self._channel
 
 
 def upgrade(url: str) -> None:

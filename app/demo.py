@@ -23,7 +23,7 @@ from app.administration import Office
 from app.canonical import canonical_json
 from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE, DemoPerson
 from app.insz import Insz
-from app.main import SERVER
+from app.serving import SERVER
 from app.tlog.bundle import INDEX, MANIFEST, RECORDS
 from app.tokens import DemoIssuer
 

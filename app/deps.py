@@ -7,16 +7,15 @@ import re
 import secrets
 import time
 import traceback
-import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 
 from fastapi import Request, Response
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
-from starlette.requests import ClientDisconnect
 
 from app import problems
 from app.checkpoints import Notary
@@ -27,8 +26,10 @@ from app.doors import (
     Arrival,
     Body,
     Door,
+    Headers,
     Turned,
     accepts,
+    headers_of,
     inspect,
 )
 from app.errors import (
@@ -49,7 +50,8 @@ from app.log_keys import LogRewritten
 from app.record import Trace
 from app.strangers import Strangers
 from app.tokens import Caller, Citizen, Verifier
-from app.visit import Visit, new_event_id
+from app.values import but
+from app.visit import Visit, event_id_of, guid
 
 DRAINED = 16 * 1024 * 1024  # what is read and dropped of a body that is too large
 BODY_SECONDS = 30  # that a body may take to arrive
@@ -120,9 +122,10 @@ async def attend(request: Request, door: Door[Body], use_case: UseCase[Body]) ->
     """Bring one request in and out: a record whatever happens, and nothing without a record."""
     desk: Desk = request.app.state.desk
     now = desk.gate.clock()
-    visit = _begin(request, door, now)
+    headers = headers_of(request)
+    visit = _begin(headers, door, now)
     try:
-        response = await _answer(request, desk, door, visit, use_case)
+        response = await _answer(request, headers, desk, door, visit, use_case)
     except LogUnavailable as fault:
         response = problems.render(fault)  # there is no record to name
     except Fault as fault:
@@ -134,21 +137,26 @@ async def attend(request: Request, door: Door[Body], use_case: UseCase[Body]) ->
 
 
 async def _answer(
-    request: Request, desk: Desk, door: Door[Body], visit: Visit, use_case: UseCase[Body]
+    request: Request,
+    headers: Headers,
+    desk: Desk,
+    door: Door[Body],
+    visit: Visit,
+    use_case: UseCase[Body],
 ) -> Response:
     """The order of checks of api.md; raises a Fault only after its record."""
     gate = desk.gate
     content = await read_content(request, door.limit)
     now = gate.clock()  # a body may have taken its time: what it asks is judged when it is whole
     try:
-        caller = await desk.verifier.verify(_authorization(request), now)
+        caller = await desk.verifier.verify(_authorization(headers), now)
     except Fault as fault:
         if content is None:
             return problems.render(BodyTooLarge(door.limit))
         recorded = await desk.strangers.note(visit, fault, now)
         return problems.render(fault, visit.event_id if recorded else None)
 
-    visit = replace(
+    visit = but(
         visit,
         organisation=caller.organisation,
         client=caller.client,
@@ -161,7 +169,7 @@ async def _answer(
 
     known = Trace(subject=caller.insz.digits) if isinstance(caller, Citizen) else Trace()
     try:
-        arrival = inspect(request, door, visit, caller, content, gate.settings, now)
+        arrival = inspect(request, headers, door, visit, caller, content, gate.settings, now)
         visit = arrival.visit
         return await _decide(gate, door, arrival, use_case, known)
     except DatabaseSilent as fault:
@@ -180,20 +188,21 @@ async def _decide(
     known: Trace,
 ) -> Response:
     """Decide and record, anew as long as the register moves in between."""
+    now = arrival.now
     for _ in range(DECISIONS):
         # One snapshot decides and is recorded: another request may reload the register meanwhile.
-        now = gate.clock()
-        decided = replace(gate, decided_at=now)
+        decided = but(gate, decided_at=now)
         try:
             if isinstance(arrival, Turned):
                 await decided.refuse(arrival.visit, known, arrival.fault)
             return Response(
-                await use_case(decided, replace(arrival, now=now)),
+                await use_case(decided, but(arrival, now=now)),
                 media_type=door.produces,
                 headers={"Cache-Control": "no-store"},
             )
         except DecisionOvertaken:
             await gate.refresh_register()
+            now = gate.clock()
     raise LogUnavailable
 
 
@@ -203,38 +212,57 @@ async def read_content(request: Request, limit: int = BODY_LIMIT) -> bytes | Non
     size = 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
+            more = True
+            while more:
+                message = await request.receive()
+                chunk = message.get("body", b"")
+                # A client that went away sends no more.
+                more = message.get("more_body", False)
                 size += len(chunk)
                 if size > DRAINED:
                     return None
                 if size <= limit:
                     content += chunk
-    except (TimeoutError, ClientDisconnect):
+    except TimeoutError:
         pass  # what came is judged, and recorded, as it is: half a body is no JSON
     return bytes(content) if size <= limit else None
 
 
-def _authorization(request: Request) -> str | None:
+def _authorization(headers: Headers) -> str | None:
     """Several headers are one value joined by a comma, which no token survives."""
-    return ", ".join(request.headers.getlist("authorization")) or None
+    return ", ".join(headers.get("authorization", ())) or None
 
 
-def _begin(request: Request, door: Door[Body], now: datetime) -> Visit:
-    correlation = request.headers.get(CORRELATION, "")
-    parent = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+def _begin(headers: Headers, door: Door[Body], now: datetime) -> Visit:
+    correlation = headers.get(CORRELATION.lower(), ("",))[0]
+    parent = _TRACEPARENT.fullmatch(headers.get("traceparent", ("",))[0])
     if _is_number(correlation):
         correlation = ""
     if parent and _is_number(parent[1]):
         parent = None
+    drawn = _draw(50)
     return Visit(
         operation=door.operation,
         route=door.route,
         started_at=now,
-        correlation_id=correlation if IS_GUID.fullmatch(correlation) else str(uuid.uuid4()),
-        event_id=new_event_id(now),
-        trace_id=parent[1] if parent else secrets.token_hex(16),
-        span_id=secrets.token_hex(8),
+        correlation_id=correlation if IS_GUID.fullmatch(correlation) else guid(drawn[:16]),
+        event_id=event_id_of(drawn[16:26], now),
+        trace_id=parent[1] if parent else drawn[26:42].hex(),
+        span_id=drawn[42:].hex(),
     )
+
+
+_drawn = BytesIO()
+
+
+def _draw(count: int) -> bytes:
+    """Random bytes that nobody had: asking the system for a few costs as much as for many."""
+    global _drawn
+    found = _drawn.read(count)
+    if len(found) < count:
+        _drawn = BytesIO(secrets.token_bytes(100 * count))
+        found = _drawn.read(count)
+    return found
 
 
 def _is_number(id_: str) -> bool:
@@ -253,7 +281,7 @@ async def _broken(gate: Gate, visit: Visit, error: Exception, known: Trace) -> R
     fault = error if isinstance(error, DatabaseSilent) else Fault()
     try:
         status = gate.status_of(fault)
-        trace = replace(known, outcome=fault.outcome, reason=fault.reason, status=status)
+        trace = but(known, outcome=fault.outcome, reason=fault.reason, status=status)
         await gate.log.append(visit, trace, gate.clock(), None)
     except LogUnavailable as unavailable:
         return problems.render(unavailable)

@@ -53,12 +53,9 @@ def complete(
 def _values(
     wanted: Collection[str], blocks: Mapping[str, Any], contact: Mapping[str, Any], today: date
 ) -> Iterator[tuple[str, Any]]:
-    for field in DerivedField:
-        if field.value in wanted:
-            yield field.value, _COMPUTED[field](blocks, today)
-    for contact_field in ContactField:
-        if contact_field.value in wanted:
-            yield contact_field.value, contact.get(contact_field.value.removeprefix("contact."))
+    for id_ in _ADDED.intersection(wanted):
+        computed = _COMPUTED.get(id_)
+        yield id_, computed(blocks, today) if computed else contact.get(id_.split(".")[1])
 
 
 def _contract_signed(blocks: Mapping[str, Any], today: date) -> bool:
@@ -112,10 +109,11 @@ def _by(text: str | None, on: date) -> bool:
     return days is not None and days[1] <= on
 
 
-_COMPUTED: Mapping[DerivedField, Callable[[Mapping[str, Any], date], Any]] = {
-    DerivedField.CONTRACT_SIGNED: _contract_signed,
-    DerivedField.CERTIFICATE_OBTAINED: _certificate_obtained,
-    DerivedField.CONTACT_LANGUAGES: _contact_languages,
-    DerivedField.DUTCH_LEVEL: _dutch_level,
-    DerivedField.SOCIAL_ORIENTATION: _social_orientation,
+_COMPUTED: Mapping[str, Callable[[Mapping[str, Any], date], Any]] = {
+    DerivedField.CONTRACT_SIGNED.value: _contract_signed,
+    DerivedField.CERTIFICATE_OBTAINED.value: _certificate_obtained,
+    DerivedField.CONTACT_LANGUAGES.value: _contact_languages,
+    DerivedField.DUTCH_LEVEL.value: _dutch_level,
+    DerivedField.SOCIAL_ORIENTATION.value: _social_orientation,
 }
+_ADDED = frozenset([*_COMPUTED, *(field.value for field in ContactField)])

@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
@@ -29,6 +29,7 @@ from app.insz import contains_insz
 from app.moments import read_day
 from app.settings import Settings
 from app.tokens import Caller, Citizen
+from app.values import but
 from app.visit import Visit
 from app.wire import GUID, Batch, PersonQuestion
 
@@ -46,6 +47,7 @@ USER = "X-Magda-Enduser-ID"
 PROFILE = "X-Functieprofiel"
 SENDER = "X-Magda-Sender-ID"
 CORRELATION = "X-Correlation-ID"
+_CORRELATION = CORRELATION.lower()
 HEADER_LENGTH = 100
 CURSOR = "cursor"
 RECORD, NO_RECORD = "toegangId", str(uuid.UUID(int=0))
@@ -98,10 +100,23 @@ class Turned:
 
     visit: Visit
     fault: Fault
+    now: datetime
+
+
+Headers = Mapping[str, Sequence[str]]
+
+
+def headers_of(request: Request) -> Headers:
+    """Every header with its values, by its name in small letters; looked through once."""
+    found: dict[str, list[str]] = {}
+    for name, value in request.scope["headers"]:
+        found.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return found
 
 
 def inspect(
     request: Request,
+    headers: Headers,
     door: Door[Body],
     visit: Visit,
     caller: Caller | Citizen,
@@ -111,35 +126,35 @@ def inspect(
 ) -> "Arrival[Body] | Turned":
     """Size, method, media types, syntax and headers, scope, sender: the first fault turns away."""
     if content is None:
-        return Turned(visit, BodyTooLarge(door.limit))
+        return Turned(visit, BodyTooLarge(door.limit), now)
     if request.method != door.method:
-        return Turned(visit, MethodNotAllowed(door.method))
-    if not accepts(request.headers.getlist("accept"), door.produces):
-        return Turned(visit, NotAcceptable())
-    if door.body and not _is_json(request.headers.get("content-type")):
-        return Turned(visit, MediaTypeUnsupported())
+        return Turned(visit, MethodNotAllowed(door.method), now)
+    if not accepts(headers.get("accept", ()), door.produces):
+        return Turned(visit, NotAcceptable(), now)
+    if door.body and not _is_json(headers.get("content-type", (None,))[0]):
+        return Turned(visit, MediaTypeUnsupported(), now)
 
     issues: list[Issue] = []
-    visit = replace(
+    visit = but(
         visit,
-        user=_header(request, USER, issues, required=door.personal),
-        function_profile=_header(request, PROFILE, issues),
-        system=_header(request, SENDER, issues),
+        user=_header(headers, USER, issues, required=door.personal),
+        function_profile=_header(headers, PROFILE, issues),
+        system=_header(headers, SENDER, issues),
         parameters=tuple(name for name in door.parameters if name in request.query_params),
     )
-    if IS_GUID.fullmatch(request.headers.get(CORRELATION, visit.correlation_id)) is None:
+    if IS_GUID.fullmatch(headers.get(_CORRELATION, (visit.correlation_id,))[0]) is None:
         issues.append(_issue("must be a GUID", "header", CORRELATION))
     query, cursor = _query(request, door, issues), _cursor(request, door, issues)
     path = _path(request, issues)
     body, number_is_wrong = _body(content, door, issues, settings)
     if issues:
         kind = InszInvalid if number_is_wrong and len(issues) == 1 else InputInvalid
-        return Turned(visit, kind(issues[:ISSUES]))
+        return Turned(visit, kind(issues[:ISSUES]), now)
     if isinstance(body, PersonQuestion | Batch):  # a search value never stands in the log
-        visit = replace(visit, reference=body.referte)
+        visit = but(visit, reference=body.referte)
 
     if fault := _closed(door, visit, caller):
-        return Turned(visit, fault)
+        return Turned(visit, fault, now)
     return Arrival(visit, caller, body, query, cursor, path, now)
 
 
@@ -174,10 +189,10 @@ def _body(
 
 
 def _header(
-    request: Request, name: str, issues: list[Issue], *, required: bool = False
+    headers: Headers, name: str, issues: list[Issue], *, required: bool = False
 ) -> str | None:
     """One header that may stand in the log: printable, short, no national number."""
-    values = request.headers.getlist(name)
+    values = headers.get(name.lower(), ())
     if not values and required:
         issues.append(_issue("is required", "header", name))
     if not values:
@@ -195,6 +210,8 @@ def _header(
 
 def _query(request: Request, door: Door[Body], issues: list[Issue]) -> dict[str, date]:
     """The query parameters that are dates; the name of an unknown one is never repeated."""
+    if not request.scope["query_string"]:
+        return {}
     pairs = request.query_params.multi_items()
     if any(name not in door.parameters for name, _ in pairs):
         issues.append(Issue(IssueType.UNKNOWN_INPUT, "unknown query parameter", "query"))

@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
-from app import fields
+from app import driver, fields
 from app.canonical import digest
+from app.driver import Source
 from app.insz import Insz
 from app.models.dossiers import CompleteDelivery, DossierVersion, SourceAnswer
 
@@ -23,6 +23,7 @@ COLUMNS: Mapping[str, str] = {block: _column(block) for block in fields.BLOCKS}
 NO_DOSSIER = "30001"  # MAGDA: the source states that there is no dossier
 # An older answer that arrives later is history, not the current one.
 _NEWEST_FIRST = (col(SourceAnswer.fetched_at).desc(), col(SourceAnswer.id).desc())
+ALWAYS = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -42,80 +43,159 @@ class Word:
     delivered_at: datetime | None  # from when the newest complete delivery is
 
 
-# All that is read can be read "as known at" a moment: what was learned later is not looked at.
+@dataclass(frozen=True)
+class Known:
+    """All that was known of a person at a moment."""
+
+    dossiers: Mapping[str, Dossier]  # by number, in the order of the numbers
+    target_groups: Sequence[Mapping[str, Any]]  # those of the current number last
+    word: Word
 
 
-def read(
-    session: Session,
-    numbers: Sequence[str],
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The last time that the source gave this version, or this code, of a number."""
+
+    insz: str
+    fetched_at: datetime
+    id: int
+    version: int | None
+    code: str | None
+    target_group: Mapping[str, Any] | None
+    blocks: Mapping[str, Any] | None  # of the newest dossier of its number
+
+
+# A person is the current number first, then the ones that it replaced. What is asked of several
+# persons is read at once. All can be read "as known at" a moment: what was learned later is not
+# looked at.
+
+
+def read_each(
+    source: Source,
+    persons: Sequence[Sequence[str]],
     blocks: Collection[str],
-    known_at: datetime | None = None,
-) -> Dossier | None:
-    """The current dossier of a person, or None; selects the columns of `blocks` and no others.
+    known_at: datetime = ALWAYS,
+) -> list[Dossier | None]:
+    """The current dossier of each, or None; selects the columns of `blocks` and no others.
 
-    `numbers`: the person's current number first, then the replaced ones. A dossier under the
-    current number wins; else the newest one under an older number counts (advice.md).
+    A dossier under the current number wins; else the newest one under an older number counts
+    (advice.md).
     """
     wanted = [block for block in fields.BLOCKS if block in blocks]
-    rows = session.exec(
-        select(
-            SourceAnswer.fetched_at,
-            SourceAnswer.id,
-            *(getattr(DossierVersion, COLUMNS[block]) for block in wanted),
-        )
-        .join(DossierVersion)
-        .where(*_about(numbers, known_at))
-        .order_by((col(SourceAnswer.insz) == numbers[0]).desc(), *_NEWEST_FIRST)
-        .limit(1)
-    ).all()
-    if not rows:
-        return None
-    fetched_at, _, *values = rows[0]
-    present = {
-        block: value for block, value in zip(wanted, values, strict=True) if value is not None
+    columns = "".join(f", CAST(v.{COLUMNS[block]} AS TEXT)" for block in wanted)
+    numbers = [number for person in persons for number in person]
+    newest: dict[str, tuple[datetime, int, list[Any]]] = {}
+    statement = _CURRENT.format(columns=columns)
+    for insz, fetched_at, id_, *values in driver.of(source).rows(
+        statement, numbers=numbers, known_at=known_at
+    ):
+        newest[insz] = driver.moment(fetched_at), id_, values
+    return [_dossier(person, newest, wanted) for person in persons]
+
+
+_CURRENT = """
+    SELECT a.insz, a.fetched_at, a.id{columns} FROM (
+        SELECT insz, fetched_at, id, version, row_number() OVER (
+            PARTITION BY insz ORDER BY fetched_at DESC, id DESC) AS nth
+        FROM source_answer
+        WHERE insz = ANY(:numbers) AND version IS NOT NULL AND learned_at <= :known_at) AS a
+    JOIN dossier_version v ON v.id = a.version WHERE a.nth = 1
+"""
+
+
+def _dossier(
+    numbers: Sequence[str],
+    newest: Mapping[str, tuple[datetime, int, list[Any]]],
+    wanted: Sequence[str],
+) -> Dossier | None:
+    older = [newest[number] for number in numbers[1:] if number in newest]
+    counting = newest.get(numbers[0]) or max(older, default=None, key=lambda each: each[:2])
+    return Dossier(counting[0], _blocks(wanted, counting[2])) if counting else None
+
+
+def _blocks(wanted: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    return {
+        block: driver.json(value)
+        for block, value in zip(wanted, values, strict=True)
+        if value is not None
     }
-    return Dossier(fetched_at, present)
 
 
-def read_all(
-    session: Session,
-    numbers: Sequence[str],
+def known_each(
+    source: Source,
+    persons: Sequence[Sequence[str]],
     blocks: Collection[str],
-    known_at: datetime | None = None,
-) -> dict[str, Dossier]:
-    """The current dossier under each number of a person that has one, in the order of `numbers`."""
-    found = {number: read(session, [number], blocks, known_at) for number in numbers}
-    return {number: dossier for number, dossier in found.items() if dossier is not None}
-
-
-def target_groups(
-    session: Session, numbers: Sequence[str], known_at: datetime | None = None
-) -> list[Mapping[str, Any]]:
-    """Every Doelgroep block ever fetched for a person, those of the current number last.
-
-    A history from snapshots: of a content that came more than once the last time counts.
-    """
-    latest = func.row_number().over(partition_by=col(SourceAnswer.version), order_by=_NEWEST_FIRST)
-    given = (
-        select(SourceAnswer.version, SourceAnswer.fetched_at, SourceAnswer.id, latest.label("nth"))
-        .where(*_about(numbers, known_at))
-        .subquery()
+    known_at: datetime = ALWAYS,
+) -> list[Known]:
+    """All that is known of each; selects the columns of `blocks` and the target groups."""
+    wanted = [block for block in fields.BLOCKS if block in blocks]
+    # Of what no longer counts, no more than the target group.
+    columns = "".join(
+        f", CASE WHEN a.newest = 1 THEN CAST(v.{COLUMNS[block]} AS TEXT) END" for block in wanted
     )
-    rows = session.exec(
-        select(DossierVersion.doelgroep)
-        .join(given, col(DossierVersion.id) == given.c.version)
-        .where(given.c.nth == 1)
-        # What is said of an older number never replaces what is said of the current one.
-        .order_by(col(DossierVersion.insz) == numbers[0], given.c.fetched_at, given.c.id)
+    rows = driver.of(source).rows(
+        _ANSWERS.format(columns=columns),
+        numbers=[number for person in persons for number in person],
+        known_at=known_at,
     )
-    return [block for block in rows if block is not None]
+    found: dict[str, list[Answer]] = {}
+    for insz, fetched_at, id_, version, code, newest, target_group, *values in rows:
+        answer = Answer(
+            insz,
+            driver.moment(fetched_at),
+            id_,
+            version,
+            code,
+            driver.json(target_group),
+            _blocks(wanted, values) if version is not None and newest == 1 else None,
+        )
+        found.setdefault(insz, []).append(answer)
+    delivered_at = last_delivery(source, known_at)
+    return [_known(numbers, found, delivered_at) for numbers in persons]
 
 
-def last_word(
-    session: Session,
+# Of the same answer only the last time counts. `newest` is 1 for the newest dossier of a number.
+_ANSWERS = """
+    SELECT a.insz, a.fetched_at, a.id, a.version, a.code, a.newest, CAST(v.doelgroep AS TEXT)
+        {columns} FROM (
+        SELECT insz, fetched_at, id, version, code,
+            row_number() OVER (
+                PARTITION BY insz, version, code ORDER BY fetched_at DESC, id DESC) AS nth,
+            row_number() OVER (
+                PARTITION BY insz, version IS NULL ORDER BY fetched_at DESC, id DESC) AS newest
+        FROM source_answer WHERE insz = ANY(:numbers) AND learned_at <= :known_at) AS a
+    LEFT JOIN dossier_version v ON v.id = a.version
+    WHERE a.nth = 1 ORDER BY a.fetched_at DESC, a.id DESC
+"""
+
+
+def _known(
     numbers: Sequence[str],
+    found: Mapping[str, Sequence[Answer]],
+    delivered_at: datetime | None,
+) -> Known:
+    given = {number: found[number] for number in numbers if number in found}
+    stored = {
+        number: Dossier(each.fetched_at, each.blocks)
+        for number, answers in given.items()
+        for each in answers
+        if each.blocks is not None
+    }
+    # A history from snapshots. What is said of an older number never replaces what is said of the
+    # current one.
+    history = sorted(
+        (each for answers in given.values() for each in answers if each.target_group is not None),
+        key=lambda each: (each.insz == numbers[0], each.fetched_at, each.id),
+    )
+    groups = [each.target_group for each in history if each.target_group is not None]
+    return Known(stored, groups, _word(numbers, given, stored, delivered_at))
+
+
+def _word(
+    numbers: Sequence[str],
+    answers: Mapping[str, Sequence[Answer]],
     stored: Collection[str],
-    known_at: datetime | None = None,
+    delivered_at: datetime | None,
 ) -> Word:
     """The fault that a newest answer is, and what speaks of no dossier (advice.md, Fresh data).
 
@@ -125,29 +205,16 @@ def last_word(
     the dossier stands under the current one. Without a dossier it is an answer, once it was given
     of every number; a complete delivery gives it of everybody.
     """
-    newest = _newest_of_each(session, numbers, known_at)
+    # In the order of the numbers: of two faults the same one is told for ever.
+    newest = {number: answers[number][0] for number in answers}
     current = newest.get(numbers[0])
     fault = next((each.code for each in newest.values() if _is_fault(each, current, stored)), None)
     absent = [each.fetched_at for each in newest.values() if each.code == NO_DOSSIER]
     stated = min(absent) if len(absent) == len(numbers) else None
-    return Word(fault, stated, last_delivery(session, known_at))
+    return Word(fault, stated, delivered_at)
 
 
-def _newest_of_each(
-    session: Session, numbers: Sequence[str], known_at: datetime | None
-) -> dict[str, SourceAnswer]:
-    latest = func.row_number().over(partition_by=col(SourceAnswer.insz), order_by=_NEWEST_FIRST)
-    given = select(SourceAnswer.id, latest.label("nth")).where(*_about(numbers, known_at))
-    nth = given.subquery()
-    rows = session.exec(
-        select(SourceAnswer).join(nth, col(SourceAnswer.id) == nth.c.id).where(nth.c.nth == 1)
-    ).all()
-    given_by = {row.insz: row for row in rows}
-    # In the order of the numbers: of two faults the same one is told for ever.
-    return {number: given_by[number] for number in numbers if number in given_by}
-
-
-def _is_fault(answer: SourceAnswer, current: SourceAnswer | None, stored: Collection[str]) -> bool:
+def _is_fault(answer: Answer, current: Answer | None, stored: Collection[str]) -> bool:
     """Whether an answer, the newest of its number, leaves no advice on the person."""
     if answer.code is None:
         return False
@@ -161,13 +228,13 @@ def _is_fault(answer: SourceAnswer, current: SourceAnswer | None, stored: Collec
     return current.version is None or not later
 
 
-def last_delivery(session: Session, known_at: datetime | None = None) -> datetime | None:
+def last_delivery(source: Source, known_at: datetime = ALWAYS) -> datetime | None:
     """From when the newest complete delivery is: `gegevensVan` in an advice."""
-    known = [CompleteDelivery.learned_at <= known_at] if known_at else []
-    newest: datetime | None = session.exec(
-        select(func.max(CompleteDelivery.fetched_at)).where(*known)
-    ).one()
-    return newest
+    [newest] = driver.of(source).one(
+        "SELECT max(fetched_at) FROM complete_delivery WHERE learned_at <= :known_at",
+        known_at=known_at,
+    )
+    return None if newest is None else driver.moment(newest)
 
 
 def store(
@@ -192,7 +259,7 @@ def _version_of(session: Session, insz: Insz, at: datetime) -> int | None:
     """The dossier of a number as it was at a moment; None before the first."""
     return session.exec(
         select(SourceAnswer.version)
-        .where(*_about([insz.digits], None), SourceAnswer.fetched_at <= at)
+        .where(SourceAnswer.insz == insz.digits, SourceAnswer.fetched_at <= at)
         .where(col(SourceAnswer.version).is_not(None))
         .order_by(*_NEWEST_FIRST)
         .limit(1)
@@ -234,8 +301,3 @@ def _answer(
     )
     session.add(answer)
     session.flush()
-
-
-def _about(numbers: Sequence[str], known_at: datetime | None) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [col(SourceAnswer.insz).in_(numbers)]
-    return [*conditions, col(SourceAnswer.learned_at) <= known_at] if known_at else conditions

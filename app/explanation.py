@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any
 
 from app.facts import (
@@ -414,6 +415,7 @@ def _term(rule: Rule, last: date) -> _Finding:
     return _Finding(kind, f"{words} loopt tot en met {in_words(last)}", {"einde": last.isoformat()})
 
 
+@lru_cache(maxsize=256)
 def _code(code: str | None) -> str:
     """A code as the dossier gives it, where it has the form of one and is no national number."""
     if code is None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.canonical import digest
 
@@ -506,7 +506,8 @@ def expand(ids: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(frozenset().union(*map(leaves, ids))))
 
 
-def blocks(leaves: Collection[str]) -> frozenset[str]:
+@lru_cache(maxsize=256)
+def blocks(leaves: frozenset[str]) -> frozenset[str]:
     """The KBI blocks that these leaves are read or computed from."""
     return frozenset(
         _SOURCES.get(leaf) or leaf.split(".")[0].removesuffix("[]")
@@ -520,20 +521,23 @@ def needs_contact(leaves: Collection[str]) -> bool:
     return not _CONTACT.isdisjoint(leaves)
 
 
-def project(dossier: Mapping[str, Any], leaves: Collection[str]) -> dict[str, Any]:
+class Projection(NamedTuple):
+    """What is kept of a document, and the leaves of which a value is in it, sorted."""
+
+    document: dict[str, Any]
+    leaves: list[str]
+
+
+def project(dossier: Mapping[str, Any], leaves: Collection[str]) -> Projection:
     """The document with nothing but these leaves; what keeps nothing is left out, at any depth.
 
     A value that has not the form of its field (an object where the catalogue has a text) is left
     out too, so that nothing travels below a granted leaf. Raises `FieldUnknown` for anything but
-    a leaf. Values are shared with `dossier`.
+    a leaf. Values are shared with `dossier`, which holds what JSON does: dicts and lists.
     """
-    return _keep_object(_branches(frozenset(leaves)), dossier)
-
-
-def present(document: Mapping[str, Any], leaves: Collection[str]) -> list[str]:
-    """Which of these leaves `project` would keep a value of, sorted. Raises as `project` does."""
-    branches = _branches(frozenset(leaves))
-    return sorted({leaf for branch in branches for leaf in _found(branch, document)})
+    found: set[str] = set()
+    document = _keep_object(_branches(frozenset(leaves)), dossier, found)
+    return Projection(document, sorted(found))
 
 
 @dataclass(frozen=True)
@@ -571,41 +575,30 @@ def _branch(part: str, depth: int, leaves: list[str]) -> _Branch:
     )
 
 
-def _keep_object(branches: tuple[_Branch, ...], document: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {branch.name: _keep(branch, document.get(branch.name)) for branch in branches}
-    return {name: value for name, value in kept.items() if _has_value(value)}
+def _keep_object(
+    branches: tuple[_Branch, ...], document: Mapping[str, Any], found: set[str]
+) -> dict[str, Any]:
+    kept = {}
+    for branch in branches:
+        value = document.get(branch.name)
+        if branch.many:
+            items = value if isinstance(value, list) else []
+            value = [item for each in items if _has_value(item := _keep(branch, each, found))]
+        elif value is not None:
+            value = _keep(branch, value, found)
+        if _has_value(value):
+            kept[branch.name] = value
+    return kept
 
 
-def _keep(branch: _Branch, value: Any) -> Any:
-    if not branch.many:
-        return _keep_one(branch, value)
-    items = [_keep_one(branch, item) for item in _items(branch, value)]
-    return [item for item in items if _has_value(item)]
-
-
-def _keep_one(branch: _Branch, value: Any) -> Any:
-    if branch.leaf:
-        return value if _fits(branch.leaf, value) else None
-    return _keep_object(branch.below, value) if isinstance(value, Mapping) else None
-
-
-def _found(branch: _Branch, document: Mapping[str, Any]) -> Iterator[str]:
-    for item in _items(branch, document.get(branch.name)):
-        if branch.leaf and _fits(branch.leaf, item):
-            yield branch.leaf
-        if isinstance(item, Mapping):
-            for below in branch.below:
-                yield from _found(below, item)
-
-
-def _items(branch: _Branch, value: Any) -> list[Any]:
-    if not branch.many:
-        return [value]
-    return value if isinstance(value, list) else []
-
-
-def _fits(leaf: str, value: Any) -> bool:
-    return (leaf in _WHOLE or isinstance(value, (str, bool))) and _has_value(value)
+def _keep(branch: _Branch, value: Any, found: set[str]) -> Any:
+    leaf = branch.leaf
+    if leaf is None:
+        return _keep_object(branch.below, value, found) if isinstance(value, dict) else None
+    if not (_has_value(value) and (isinstance(value, (str, bool)) or leaf in _WHOLE)):
+        return None
+    found.add(leaf)
+    return value
 
 
 def _has_value(value: Any) -> bool:

@@ -1,7 +1,8 @@
 """What a use case may reach, and the two ways it ends: an answer or a refusal, both recorded."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NoReturn
 
@@ -19,9 +20,11 @@ from app.errors import (
 )
 from app.moments import brussels_date
 from app.policy import Clause, Granted, Operation, Question, Refused
+from app.reader import A, Read, Reader
 from app.record import Agreement, Allowance, Trace
 from app.register import Register
 from app.settings import Settings
+from app.values import but
 from app.visit import Visit
 
 
@@ -42,10 +45,12 @@ class Gate:
     database: Database
     register: Register
     log: AccessLog
+    reader: Reader
     clock: Callable[[], datetime]
     status_of: Callable[[Fault | None], int]  # `problems` alone knows status codes
     problem: Callable[[Fault, str], Mapping[str, Any]]  # a fault as a document, with its record
     decided_at: datetime | None = None  # the moment as of which one request is decided
+    reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def decide(
         self, visit: Visit, question: Question, today: date
@@ -65,7 +70,7 @@ class Gate:
         """
         today = brussels_date(now)
         clause, decision = await self.decide(visit, question, today)
-        trace = replace(
+        trace = but(
             trace,
             agreement=Agreement.of(clause),
             purpose=self.register.known_purpose(question.purpose),
@@ -75,11 +80,18 @@ class Gate:
             await self.refuse(visit, trace, _fault_of(decision))
         return decision, trace
 
+    async def tell(self, read: Read[A, Told], asked: A) -> Told:
+        """How a question about one person ends, read together with those of others."""
+        [told] = await self.reader.ask(read, [asked])
+        if isinstance(told, Exception):
+            raise told
+        return told
+
     async def finish(self, visit: Visit, told: Told) -> bytes:
         """Record how it ended; give the answer, or raise the fault."""
         if told.fault:
             await self.refuse(visit, told.trace, told.fault)
-        await self.record(visit, replace(told.trace, answer=told.answer))
+        await self.record(visit, but(told.trace, answer=told.answer))
         # The record is durable here; nothing has left yet.
         return told.answer
 
@@ -97,20 +109,20 @@ class Gate:
         what it was: nothing is recorded then, and the use case is to run again.
         """
         persons = [(each, self._ended(told)) for each, told in parts]
-        await self._append(visit, replace(trace, status=self.status_of(None)), persons)
+        await self._append(visit, but(trace, status=self.status_of(None)), persons)
 
     async def refuse(self, visit: Visit, trace: Trace, fault: Fault) -> NoReturn:
         """Append the record of a refusal, then raise it: the other order would lose it."""
         # What is refused takes no turn.
-        refused = self._ended(Told(replace(trace, allowance=None), fault=fault))
+        refused = self._ended(Told(but(trace, allowance=None), fault=fault))
         await self._append(visit, refused)
         raise fault
 
     def _ended(self, told: Told) -> Trace:
         """The trace with the end of its question."""
         if not told.fault:
-            return replace(told.trace, status=self.status_of(None), answer=told.answer)
-        return replace(
+            return but(told.trace, status=self.status_of(None), answer=told.answer)
+        return but(
             told.trace,
             outcome=told.fault.outcome,
             reason=told.fault.reason,
@@ -130,9 +142,10 @@ class Gate:
         self.register = await self.database.read(protocols.read_register)
 
     async def refresh_register(self) -> None:
-        """For what reads the register and records nothing: reload when it has moved."""
-        if await self.database.read(protocols.read_version) != self.register.version:
-            await self.reload_register()
+        """Reload when it has moved; once for all who find that out together."""
+        async with self.reloading:
+            if await self.database.read(protocols.read_version) != self.register.version:
+                await self.reload_register()
 
 
 def _passed(decided_at: datetime, now: datetime) -> bool:

@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 
 _MONTHS = frozenset(raised + month for raised in (0, 20, 40, 60) for month in range(13))
+_NO_DIGIT = re.compile("[^0-9]+")
 # By Unicode category: what a reader does not see at all, any space, any dash.
 _LOOKS_LIKE = {"Cf": "", "Zs": " ", "Pd": "-"}
 # The written form 90.72.25-014.78, with whatever else than letters and digits in its places.
@@ -50,6 +51,8 @@ def contains_insz(text: str) -> bool:
     For references, headers and free text, where no national number may stand. Digits of any
     script count, for a reader recognises them too, and invisible characters do not.
     """
+    if text.isascii() and len(_NO_DIGIT.sub("", text)) < 11:
+        return False
     plain = "".join(
         _LOOKS_LIKE.get(unicodedata.category(char), str(unicodedata.decimal(char, char)))
         for char in text

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlmodel import Session
-
-from app import dossiers, obligation
-from app.dossiers import Dossier
+from app import dossiers, driver, obligation
+from app.dossiers import Dossier, Known
 from app.explanation import explain
 from app.facts import read_facts
 from app.obligation import CURRENT, RULE_SET_ID, Advice, Profile, RuleSet, Source
@@ -43,24 +41,15 @@ class Judged:
     data_from: datetime | None
 
 
-def judge(session: Session, numbers: Sequence[str], case: Case) -> Judged:
-    """Read what the profile judges by and nothing else, and apply the rules.
-
-    `numbers`: those of the person as known at `case.asked_at`, the current one first.
-    """
-    known_at = case.asked_at
-    blocks = obligation.blocks_needed(case.profile)
-    found = dossiers.read_all(session, numbers, blocks, known_at)
-    word = dossiers.last_word(session, numbers, found, known_at)
-    facts = read_facts(
-        [dossier.blocks for dossier in found.values()],
-        dossiers.target_groups(session, numbers, known_at),
-    )
+def judge(known: Known, current: str, case: Case) -> Judged:
+    """Apply the rules to what is known of a person; `current` is the number in use."""
+    facts = read_facts([dossier.blocks for dossier in known.dossiers.values()], known.target_groups)
+    word = known.word
     source = Source(
-        asked_at=known_at,
+        asked_at=case.asked_at,
         maximum_age=case.maximum_age,
         fault=word.fault,
-        dossier_at=_from(found, numbers[0]),
+        dossier_at=_from(known.dossiers, current),
         absence_at=max(filter(None, (word.absence_at, word.delivered_at)), default=None),
     )
     advice = obligation.advise(facts, case.on, case.profile, source, case.rules)
@@ -69,6 +58,16 @@ def judge(session: Session, numbers: Sequence[str], case: Case) -> Judged:
         explain(facts, case.on, case.profile, advice, source, case.rules),
         word.delivered_at,
     )
+
+
+def judge_person(source: driver.Source, numbers: Sequence[str], case: Case) -> Judged:
+    """Read of one person what the profile judges by and nothing else, and apply the rules.
+
+    `numbers`: those of the person as known at `case.asked_at`, the current one first.
+    """
+    blocks = obligation.blocks_needed(case.profile)
+    [known] = dossiers.known_each(source, [numbers], blocks, case.asked_at)
+    return judge(known, numbers[0], case)
 
 
 def _from(found: Mapping[str, Dossier], current: str) -> datetime | None:

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import tuple_
-from sqlmodel import Session, col, func, insert, select
+from sqlmodel import Session, col, func, select
 
+from app import driver
+from app.driver import Source
 from app.models.access import AccessRecord, LogHead, LogTile
 from app.tlog import tiles, tree
 from app.tlog.tiles import WIDTH, Tile
@@ -61,7 +63,7 @@ def stored(session: Session, level: int, index: int) -> tuple[bytes | None, byte
         return bytes(row[0]), bytes(row[1]), None
 
 
-def close_tiles(session: Session, before: int, size: int) -> None:
+def close_tiles(source: Source, before: int, size: int) -> None:
     """Store the tiles that the records from `before` to `size` complete, lowest level first."""
     level, capacity = 0, WIDTH
     while size // capacity > before // capacity:
@@ -69,29 +71,36 @@ def close_tiles(session: Session, before: int, size: int) -> None:
             {
                 "level": level,
                 "tile_index": index,
-                "hashes": (hashes := _below(session, Tile(level, index))),
+                "hashes": (hashes := _below(source, Tile(level, index))),
                 "root": tiles.root_of(hashes),
             }
             for index in range(before // capacity, size // capacity)
         ]
-        session.execute(insert(LogTile), rows)
+        driver.of(source).insert("log_tile", rows)
         level, capacity = level + 1, capacity * WIDTH
 
 
-def _below(session: Session, tile: Tile) -> bytes:
+_LEAVES = """
+    SELECT leaf_hash FROM access_record
+    WHERE log_index >= :first AND log_index < :end ORDER BY log_index
+"""
+_ROOTS = """
+    SELECT root FROM log_tile WHERE level = :level
+    AND tile_index >= :first AND tile_index < :end ORDER BY tile_index
+"""
+
+
+def _below(source: Source, tile: Tile) -> bytes:
     """The hashes of a tile from what is below it; raises LookupError when that is not whole."""
-    first = tile.index * WIDTH
+    first, channel = tile.index * WIDTH, driver.of(source)
+    end = first + tile.width
     if tile.level == 0:
-        place, hashed = col(AccessRecord.log_index), col(AccessRecord.leaf_hash)
-        rows = select(hashed).where(place >= first, place < first + tile.width)
+        found = channel.rows(_LEAVES, first=first, end=end)
     else:
-        place, hashed = col(LogTile.tile_index), col(LogTile.root)
-        rows = select(hashed).where(place >= first, place < first + tile.width)
-        rows = rows.where(LogTile.level == tile.level - 1)
-    found = session.exec(rows.order_by(place)).all()
+        found = channel.rows(_ROOTS, level=tile.level - 1, first=first, end=end)
     if len(found) != tile.width:
         raise LookupError(f"{tile.path} is not whole")
-    return b"".join(map(bytes, found))
+    return b"".join(hashed for [hashed] in found)
 
 
 def read_tiles(session: Session, wanted: Sequence[Tile]) -> Mapping[Tile, bytes]:

@@ -1,21 +1,36 @@
 """The use cases `queryDossier` and `queryDossierBatch`: the permitted fields of a dossier."""
 
-from dataclasses import replace
-from datetime import datetime
-from functools import partial
-
-from sqlmodel import Session
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from app import answers, batching, derived, dossiers, fields, policy, population
+from app.dossiers import Dossier
+from app.driver import Channel
 from app.errors import AccessRefused, DossierUnknown, Reason
 from app.gate import Gate, Told
 from app.insz import Insz
 from app.moments import brussels_date
 from app.policy import Granted, Operation
+from app.population import Admitted, Wanted
+from app.reader import attempt
 from app.record import Trace
 from app.register import Register
+from app.values import but
 from app.visit import Visit
 from app.wire import DossierBatch, DossierQuestion
+
+
+class Asked(NamedTuple):
+    """A question about one person that the protocol grants, if she is within reach."""
+
+    visit: Visit
+    trace: Trace
+    insz: Insz
+    granted: Granted
+    register: Register
+    now: datetime
 
 
 async def look_up(gate: Gate, visit: Visit, question: DossierQuestion, now: datetime) -> bytes:
@@ -26,8 +41,9 @@ async def look_up(gate: Gate, visit: Visit, question: DossierQuestion, now: date
     trace = Trace(requested=fields.expand(question.fields or ()), subject=question.insz.digits)
     asked = _asked(Operation.QUERY_DOSSIER, visit, question)
     granted, trace = await gate.open(visit, asked, trace, now)
-    tell = partial(_tell, register=gate.register, granted=granted, now=now)
-    told = await gate.database.read(tell, visit, trace, question.insz)
+    told = await gate.tell(
+        tell_all, Asked(visit, trace, question.insz, granted, gate.register, now)
+    )
     return await gate.finish(visit, told)
 
 
@@ -36,8 +52,12 @@ async def look_up_batch(gate: Gate, visit: Visit, question: DossierBatch, now: d
     trace = Trace(requested=fields.expand(question.fields or ()))
     asked = _asked(Operation.QUERY_DOSSIER_BATCH, visit, question)
     granted, trace = await gate.open(visit, asked, trace, now)
-    tell = partial(_tell, register=gate.register, granted=granted, now=now)
-    return await batching.answer_all(gate, visit, trace, question.vragen, tell, now)
+    register = gate.register
+
+    def about(visit: Visit, trace: Trace, insz: Insz) -> Asked:
+        return Asked(visit, trace, insz, granted, register, now)
+
+    return await batching.answer_all(gate, visit, trace, question.vragen, about, tell_all, now)
 
 
 def _asked(
@@ -46,42 +66,86 @@ def _asked(
     return policy.Question(operation, question.doeleinde, question.fields, visit.function_profile)
 
 
-def _tell(
-    session: Session,
-    visit: Visit,
-    trace: Trace,
-    insz: Insz,
-    *,
-    register: Register,
-    granted: Granted,
-    now: datetime,
+def tell_all(channel: Channel, asked: Sequence[Asked]) -> list[Told | Exception]:
+    """Read the blocks that the grants need and keep the granted leaves of them.
+
+    The statements are as many for one person as for hundred.
+    """
+    days = [brussels_date(each.now) for each in asked]
+    admitted = population.admit_all(
+        channel,
+        [
+            Wanted(each.insz, each.granted.clause.population, today, each.now)
+            for each, today in zip(asked, days, strict=True)
+        ],
+    )
+    found = _dossiers(channel, asked, admitted)
+    contacts = _contacts(channel, asked, admitted)
+    return [
+        attempt(_told, each, today, one, found.get(place), contacts.get(place))
+        for place, (each, today, one) in enumerate(zip(asked, days, admitted, strict=True))
+    ]
+
+
+def _dossiers(
+    channel: Channel, asked: Sequence[Asked], admitted: Sequence[Admitted | Reason]
+) -> dict[int, Dossier | None]:
+    """The dossier of each admitted person, by its place; no block that nobody granted is read."""
+    places = defaultdict(list)
+    for place, (each, one) in enumerate(zip(asked, admitted, strict=True)):
+        if isinstance(one, Admitted):
+            places[fields.blocks(each.granted.fields)].append((place, one.numbers))
+    return {
+        place: dossier
+        for blocks, group in places.items()
+        for (place, _), dossier in zip(
+            group,
+            dossiers.read_each(channel, [numbers for _, numbers in group], blocks),
+            strict=True,
+        )
+    }
+
+
+def _contacts(
+    channel: Channel, asked: Sequence[Asked], admitted: Sequence[Admitted | Reason]
+) -> dict[int, Mapping[str, Any]]:
+    """The contact details, by place, of those of whom a field of them is granted."""
+    numbers = {
+        place: one.numbers[0]
+        for place, (each, one) in enumerate(zip(asked, admitted, strict=True))
+        if isinstance(one, Admitted) and fields.needs_contact(each.granted.fields)
+    }
+    found = population.contacts_of(channel, [*numbers.values()]) if numbers else {}
+    return {place: found[number] for place, number in numbers.items() if number in found}
+
+
+def _told(
+    asked: Asked,
+    today: date,
+    admitted: Admitted | Reason,
+    dossier: Dossier | None,
+    contact: Mapping[str, Any] | None,
 ) -> Told:
-    """Read the blocks that the grant needs and keep the granted leaves of them."""
-    today, clause = brussels_date(now), granted.clause
-    admitted = population.admit(session, clause.population, insz, today, now)
+    granted, clause = asked.granted, asked.granted.clause
     if isinstance(admitted, Reason):
-        return Told(trace, fault=AccessRefused(admitted))
-    trace = replace(
-        trace,
+        return Told(asked.trace, fault=AccessRefused(admitted))
+    trace = but(
+        asked.trace,
         requested=granted.fields,
         subject_basis=clause.population.kind.value,
         subject_fact=admitted.fact,
     )
-    dossier = dossiers.read(session, admitted.numbers, fields.blocks(granted.fields))
     if dossier is None:
         return Told(trace, fault=DossierUnknown())
-    contact = None
-    if fields.needs_contact(granted.fields):
-        contact = population.contact_of(session, admitted.numbers[0])
     complete = derived.complete(granted.fields, dossier.blocks, contact, today)
-    document = fields.project(complete, granted.fields)
+    document, delivered = fields.project(complete, granted.fields)
     answer = answers.encode_dossier(
-        visit,
+        asked.visit,
         clause,
         document,
         fetched_at=dossier.fetched_at,
-        now=now,
-        keep_until=register.keep_until(clause, today),
-        replaced=insz.digits != admitted.numbers[0],
+        now=asked.now,
+        keep_until=asked.register.keep_until(clause, today),
+        replaced=asked.insz.digits != admitted.numbers[0],
     )
-    return Told(replace(trace, delivered=fields.present(document, granted.fields)), answer)
+    return Told(but(trace, delivered=delivered), answer)

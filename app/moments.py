@@ -3,6 +3,7 @@
 import re
 from calendar import monthrange
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
@@ -16,7 +17,7 @@ def brussels_date(moment: datetime) -> date:
 
 def rfc3339(moment: datetime) -> str:
     """UTC with milliseconds and Z, as in `2026-11-21T09:30:00.125Z`."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def to_millisecond(moment: datetime) -> datetime:
@@ -35,6 +36,8 @@ def read_day(text: str) -> date | None:
     return days[0] if days and days[0] == days[1] and not text.endswith("-00") else None
 
 
+# The days of one person stand in several places, and those of a batch are often the same.
+@lru_cache(maxsize=4096)
 def possible_days(text: str) -> tuple[date, date] | None:
     """The first and last day that a date can stand for: `1957-00-00` is a whole year."""
     match = _DAY.fullmatch(text)

@@ -154,7 +154,7 @@ class Situation:
         may_hold = [group for group in self.facts.target_groups if group.period.may_cover(self.on)]
         return sorted(may_hold, key=lambda group: group.period.begin.latest, reverse=True)
 
-    @property
+    @cached_property
     def group(self) -> TargetGroup:
         """The target group on D; one without code and type where there is none."""
         return next(iter(self.groups), TargetGroup(Period(UNREADABLE, None)))

@@ -62,7 +62,7 @@ def advise(
             rules=asked.rules,
         )
         numbers = population.numbers_of(session, asked.insz, case.asked_at)
-        judged = judging.judge(session, numbers, case)
+        judged = judging.judge_person(session, numbers, case)
         given = judged.advice.outcome is not None
         trace = Trace(
             outcome=Outcome.ALLOWED if given else NoAdvice.outcome,
@@ -127,7 +127,7 @@ def repeat(
         if access_log.is_set_back(session, kept.index, case.asked_at):
             raise AdviceRefused("the clock was set back since: what was known then nobody can tell")
         numbers = population.numbers_of(session, insz, case.asked_at)
-        again = judging.judge(session, numbers, case).explanation
+        again = judging.judge_person(session, numbers, case).explanation
         trace = Trace(
             type=RecordType.LOG_READ,
             parent=event_id,

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, literal, null, true
 from sqlmodel import Session, SQLModel, col, delete, or_, select
 
+from app import driver
+from app.driver import Row, Source
 from app.errors import Reason
 from app.insz import Insz
 from app.models.persons import (
@@ -30,93 +31,138 @@ class Admitted:
     fact: str  # what proved it, for the record (encrypted there)
 
 
-def admit(
-    session: Session, population: Population, insz: Insz, today: date, now: datetime
-) -> Admitted | Reason:
-    """Admit the person, or say why not: unknownPerson, cancelled or population.
+class Wanted(NamedTuple):
+    """A person whom somebody asks about, and the population that she has to belong to."""
 
-    Runs the same statements whatever the answer, so that nobody can tell an unknown person
-    from a foreign one by what it costs.
+    insz: Insz
+    population: Population
+    today: date
+    now: datetime
+
+
+# The number in use of each that was `asked`, and in `older` those that led to it. Most numbers were
+# never replaced: then both searches end where they begin. Numbers that replace each other have no
+# end: then the one that was asked is in use.
+_HOLDS = "r.learned_at <= :known_at AND (r.dropped_at IS NULL OR r.dropped_at > :known_at)"
+_NUMBERS = f"""
+    WITH RECURSIVE up(asked, number) AS (
+        SELECT r.old, r.current FROM replaced_number r WHERE r.old = ANY(:numbers) AND {_HOLDS}
+        UNION
+        SELECT up.asked, r.current
+        FROM up JOIN replaced_number r ON r.old = up.number WHERE {_HOLDS}
+    ), ends(asked, number) AS (
+        SELECT up.asked, up.number FROM up WHERE NOT EXISTS (
+            SELECT 1 FROM replaced_number r WHERE r.old = up.number AND {_HOLDS})
+    ), used(asked, number) AS (
+        SELECT given.value, coalesce(
+            (SELECT ends.number FROM ends WHERE ends.asked = given.value LIMIT 1), given.value)
+        FROM EACH(:numbers) AS given
+    ), older(current, number) AS (
+        SELECT r.current, r.old
+        FROM used JOIN replaced_number r ON r.current = used.number WHERE {_HOLDS}
+        UNION
+        SELECT older.current, r.old
+        FROM older JOIN replaced_number r ON r.current = older.number WHERE {_HOLDS}
+    )
+"""  # noqa: S608 - no value
+_FROM = "FROM used u LEFT JOIN older ON older.current = u.number"
+_CHAINS = f"{_NUMBERS} SELECT u.asked, u.number, older.number {_FROM}"
+
+# The facts that place a person in each kind of population: both days of a period are included.
+_WITHIN = "f.first <= :today AND (f.last IS NULL OR f.last >= :today)"
+_FACTS: Mapping[PopulationKind, tuple[str, str]] = {
+    PopulationKind.RESIDENT: (
+        "f.nis, f.first",
+        f"residence f ON f.insz = u.number AND f.nis = ANY(:places) AND {_WITHIN}",
+    ),
+    PopulationKind.MEMBER: (
+        "f.organisation, f.first",
+        f"membership f ON f.insz = u.number AND f.organisation = :organisation AND {_WITHIN}",
+    ),
+    PopulationKind.PARTICIPANT: (
+        "f.project, f.first",
+        "participation f ON f.insz = u.number AND f.project = :project "
+        f"AND f.municipality = ANY(:places) AND {_WITHIN}",
+    ),
+    PopulationKind.CONSENT: (
+        "f.project, f.given_at",
+        "consent f ON f.insz = u.number AND f.project = :project "
+        "AND f.municipality = ANY(:places) AND f.given_at <= :now "
+        "AND (f.withdrawn_at IS NULL OR f.withdrawn_at > :now)",
+    ),
+}
+_PERSON = "LEFT JOIN person p ON p.insz = u.number"
+_COLUMNS = "u.asked, u.number, older.number, p.insz, p.cancelled_on"
+_ADMISSIONS: Mapping[PopulationKind, str] = {
+    kind: f"{_NUMBERS} SELECT {_COLUMNS}, {fact} {_FROM} {_PERSON} LEFT JOIN {table}"
+    for kind, (fact, table) in _FACTS.items()
+} | {
+    PopulationKind.ANY: f"{_NUMBERS} SELECT {_COLUMNS}, NULL, NULL {_FROM} {_PERSON}",
+}
+ALWAYS = datetime.max.replace(tzinfo=UTC)
+
+
+def admit_all(source: Source, wanted: Sequence[Wanted]) -> list[Admitted | Reason]:
+    """Admit each person, or say why not: unknownPerson, cancelled or population.
+
+    One statement for each population, the same whoever is asked about: nobody can tell an unknown
+    person from a foreign one by what it costs.
     """
-    current = _current_number(session, insz)
-    older = _older_numbers(session, current)
-    known, cancelled_on, where, since = session.exec(_found(population, current, today, now)).one()
+    together: dict[tuple[Any, ...], list[str]] = {}
+    for each in wanted:
+        together.setdefault(_question(each), []).append(each.insz.digits)
+    found = {
+        question: _admissions(source, numbers, *question) for question, numbers in together.items()
+    }
+    return [found[_question(each)][each.insz.digits] for each in wanted]
+
+
+def _question(wanted: Wanted) -> tuple[Population, date, datetime | None]:
+    """What one statement asks: a consent holds or not at this instant, the others on a day."""
+    consent = wanted.population.kind is PopulationKind.CONSENT
+    return wanted.population, wanted.today, wanted.now if consent else None
+
+
+def _admissions(
+    source: Source,
+    numbers: Sequence[str],
+    population: Population,
+    today: date,
+    now: datetime | None,
+) -> dict[str, Admitted | Reason]:
+    values = {
+        "today": today,
+        "now": now,
+        "places": [*population.places],
+        "project": population.project,
+        "organisation": population.organisation,
+    }
+    statement = _ADMISSIONS[population.kind]
+    named = {name: value for name, value in values.items() if f":{name}" in statement}
+    rows = driver.of(source).rows(statement, numbers=[*numbers], known_at=ALWAYS, **named)
+    persons: dict[str, list[Row]] = {}
+    for row in rows:
+        persons.setdefault(row[0], []).append(row)
+    return {asked: _admission(population.kind, persons[asked]) for asked in numbers}
+
+
+def _admission(kind: PopulationKind, rows: Sequence[Row]) -> Admitted | Reason:
+    """What the rows of one person say: each holds one of her older numbers and a fact, if any."""
+    _, current, _, known, cancelled_on, *_ = rows[0]
     if cancelled_on is not None:
         return Reason.CANCELLED
-    if population.kind is PopulationKind.ANY:
-        return Admitted((current, *older), "any")
+    numbers = (current, *sorted({row[2] for row in rows} - {current, None}))
+    if kind is PopulationKind.ANY:
+        return Admitted(numbers, "any")
     if known is None:
         return Reason.UNKNOWN_PERSON
-    if where is None:
+    facts = [(row[6], row[5]) for row in rows if row[5] is not None]
+    if not facts:
         return Reason.POPULATION
-    return Admitted((current, *older), f"{population.kind} {where} since {since}")
-
-
-def _current_number(session: Session, insz: Insz, known_at: datetime | None = None) -> str:
-    """The number in use, however often it was replaced; itself when it never was."""
-    holds = _holding(known_at)
-    step = select(ReplacedNumber.old, ReplacedNumber.current).where(*holds)
-    steps = step.where(ReplacedNumber.old == insz.digits).cte("steps", recursive=True)
-    steps = steps.union(step.join(steps, col(ReplacedNumber.old) == steps.c.current))
-    replaced = (
-        select(ReplacedNumber.old).where(ReplacedNumber.old == steps.c.current, *holds).exists()
-    )
-    return session.exec(select(steps.c.current).where(~replaced)).first() or insz.digits
-
-
-def _found(population: Population, insz: str, today: date, now: datetime) -> Any:
-    """One row, whoever it is: the number when it is known, its end, and the fact with its begin.
-
-    Nothing is built from what is there and not from what is missing: that would take its time.
-    """
-    person = (
-        select(col(Person.insz), col(Person.cancelled_on)).where(Person.insz == insz).subquery()
-    )
-    fact = _fact(population, insz, today, now).limit(1).subquery()
-    always = select(literal(1)).subquery()
-    return (
-        select(person.c.insz, person.c.cancelled_on, fact.c.place, fact.c.since)
-        .select_from(always)
-        .outerjoin(person, true())
-        .outerjoin(fact, true())
-    )
-
-
-def _fact(population: Population, insz: str, today: date, now: datetime) -> Any:
-    """The newest fact that places the person in the population: `place` and `since`."""
-    table: Any
-    conditions: list[ColumnElement[bool]]
-    match population.kind:
-        case PopulationKind.RESIDENT:
-            table, place = Residence, col(Residence.nis)
-            conditions = [place.in_(population.places)]
-        case PopulationKind.MEMBER:
-            table, place = Membership, col(Membership.organisation)
-            conditions = [place == population.organisation]
-        case PopulationKind.PARTICIPANT:
-            table, place = Participation, col(Participation.project)
-            conditions = [
-                place == population.project,
-                col(Participation.municipality).in_(population.places),
-            ]
-        case PopulationKind.CONSENT:
-            return (
-                select(col(Consent.project).label("place"), col(Consent.given_at).label("since"))
-                .where(Consent.insz == insz, Consent.project == population.project)
-                .where(col(Consent.municipality).in_(population.places))
-                .where(Consent.given_at <= now)
-                .where(or_(col(Consent.withdrawn_at).is_(None), col(Consent.withdrawn_at) > now))
-                .order_by(col(Consent.given_at).desc())
-            )
-        case PopulationKind.ANY:
-            return select(null().label("place"), null().label("since"))
-    # Both ends included.
-    return (
-        select(place.label("place"), col(table.first).label("since"))
-        .where(table.insz == insz, table.first <= today, *conditions)
-        .where(or_(col(table.last).is_(None), col(table.last) >= today))
-        .order_by(col(table.first).desc())
-    )
+    since, where = max(facts)
+    if kind is PopulationKind.CONSENT:
+        since = driver.moment(since)
+    return Admitted(numbers, f"{kind} {where} since {since}")
 
 
 def store(session: Session, facts: PersonFacts, now: datetime) -> bool:
@@ -180,7 +226,9 @@ def store(session: Session, facts: PersonFacts, now: datetime) -> bool:
 def _replace_numbers(session: Session, insz: str, previous: Sequence[str], now: datetime) -> None:
     """A number that is of another person from now on is no longer that of the one before."""
     of_either = or_(col(ReplacedNumber.old).in_(previous), ReplacedNumber.current == insz)
-    stored = session.exec(select(ReplacedNumber).where(of_either, *_holding(None))).all()
+    stored = session.exec(
+        select(ReplacedNumber).where(of_either, col(ReplacedNumber.dropped_at).is_(None))
+    ).all()
     kept = {row.old for row in stored if row.current == insz and row.old in previous}
     for row in stored:
         if row.old not in kept:
@@ -191,17 +239,6 @@ def _replace_numbers(session: Session, insz: str, previous: Sequence[str], now: 
         if old not in kept:
             session.add(ReplacedNumber(old=old, current=insz, learned_at=now))
     session.flush()
-
-
-def _holding(known_at: datetime | None) -> list[ColumnElement[bool]]:
-    """The replaced numbers that hold now, or that held as known at a moment."""
-    if known_at is None:
-        return [col(ReplacedNumber.dropped_at).is_(None)]
-    dropped = col(ReplacedNumber.dropped_at)
-    return [
-        col(ReplacedNumber.learned_at) <= known_at,
-        or_(dropped.is_(None), dropped > known_at),
-    ]
 
 
 def _withdraws(session: Session, facts: PersonFacts) -> bool:
@@ -218,56 +255,36 @@ def _replace(session: Session, table: Any, insz: str, rows: Sequence[SQLModel]) 
     session.add_all(rows)
 
 
-def is_replaced(session: Session, insz: Insz) -> bool:
+def is_replaced(source: Source, insz: Insz) -> bool:
     """True for an older number: what is filed under it would never be looked at."""
-    return _current_number(session, insz) != insz.digits
+    return numbers_of(source, insz)[0] != insz.digits
 
 
-def contact_of(session: Session, insz: str) -> Mapping[str, Any] | None:
-    """The contact details of a person, as the register has them."""
-    return session.exec(select(Person.contact).where(Person.insz == insz)).first()
-
-
-def numbers_of(session: Session, insz: Insz, known_at: datetime | None = None) -> tuple[str, ...]:
-    """Every number of the person who has or had this one, the current number first."""
-    current = _current_number(session, insz, known_at)
-    return (current, *_older_numbers(session, current, known_at))
-
-
-def _older_numbers(
-    session: Session, current: str, known_at: datetime | None = None
-) -> Sequence[str]:
-    """The numbers that led to this one, and those that led to them."""
-    older = select(ReplacedNumber.old).where(*_holding(known_at))
-    found = older.where(ReplacedNumber.current == current).cte("found", recursive=True)
-    found = found.union(older.join(found, col(ReplacedNumber.current) == found.c.old))
-    return session.exec(
-        select(found.c.old).where(found.c.old != current).order_by(found.c.old)
-    ).all()
-
-
-def current_numbers(session: Session, numbers: Collection[str]) -> dict[str, str]:
-    """The number in use of each of these, however often it was replaced; in one statement."""
-    holds = _holding(None)
-    step = select(ReplacedNumber.old, ReplacedNumber.current).where(*holds)
-    steps = step.where(col(ReplacedNumber.old).in_(numbers)).cte("steps", recursive=True)
-    following = select(steps.c.old, ReplacedNumber.current).where(*holds)
-    steps = steps.union(following.join(steps, col(ReplacedNumber.old) == steps.c.current))
-    replaced = (
-        select(ReplacedNumber.old).where(ReplacedNumber.old == steps.c.current, *holds).exists()
+def contacts_of(source: Source, numbers: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    """The contact details that the register has of these persons."""
+    rows = driver.of(source).rows(
+        "SELECT insz, CAST(contact AS TEXT) FROM person WHERE insz = ANY(:numbers)",
+        numbers=[*numbers],
     )
-    found = session.exec(select(steps.c.old, steps.c.current).where(~replaced)).all()
-    return {**{number: number for number in numbers}, **dict(found)}
+    return {insz: driver.json(contact) for insz, contact in rows if contact is not None}
 
 
-def all_numbers(session: Session, numbers: Collection[str]) -> dict[str, str]:
-    """Every number of the persons who have or had these, with the one in use; two statements."""
-    current = current_numbers(session, numbers)
-    holds = _holding(None)
-    step = select(ReplacedNumber.current, ReplacedNumber.old).where(*holds)
-    in_use = {*current.values()}
-    found = step.where(col(ReplacedNumber.current).in_(in_use)).cte("found", recursive=True)
-    older = select(found.c.current, ReplacedNumber.old).where(*holds)
-    found = found.union(older.join(found, col(ReplacedNumber.current) == found.c.old))
-    rows = session.exec(select(found.c.old, found.c.current)).all()
-    return {**{number: number for number in in_use}, **dict(rows), **current}
+def numbers_of(source: Source, insz: Insz, known_at: datetime = ALWAYS) -> tuple[str, ...]:
+    """Every number of the person who has or had this one, the current number first."""
+    chains = _chains(source, [insz.digits], known_at)
+    current: str = chains[0][1]
+    return (current, *sorted({older for *_, older in chains} - {current, None}))
+
+
+def all_numbers(source: Source, numbers: Collection[str]) -> dict[str, str]:
+    """Every number of the persons who have or had these, with the one in use; one statement."""
+    return {
+        number: current
+        for asked, current, older in _chains(source, numbers, ALWAYS)
+        for number in (asked, current, older)
+        if number is not None
+    }
+
+
+def _chains(source: Source, numbers: Collection[str], known_at: datetime) -> list[Row]:
+    return driver.of(source).rows(_CHAINS, numbers=[*numbers], known_at=known_at)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from app.canonical import canonical_json
@@ -192,14 +193,14 @@ def entry_of(
         "operation": visit.operation,
         "route": visit.route,
         "parameters": list(visit.parameters),
-        "requestedFields": sorted(set(trace.requested)),
+        "requestedFields": _sorted(frozenset(trace.requested)),
         "asOf": trace.as_of.isoformat() if trace.as_of else None,
         "outcome": trace.outcome.value,
         "status": trace.status,
         "reasonCode": trace.reason.value if trace.reason else None,
         # Hashes of records are public: without it, who knows the rest could try the reasons.
         "blind": secrets.token_urlsafe(16) if trace.reason in ALIKE else None,
-        "deliveredFields": sorted(set(trace.delivered)),
+        "deliveredFields": _sorted(frozenset(trace.delivered)),
         "counts": dict(trace.counts),
         "manifestDigest": trace.manifest,
         "responseDigest": key.digest(event_id, answer) if answer is not None else None,
@@ -214,7 +215,7 @@ def entry_of(
         "serviceVersion": origin.service_version,
         "node": origin.node,
     }
-    present = {name: value for name, value in record.items() if value not in (None, "", [], {})}
+    present = {name: value for name, value in record.items() if value or value == 0}
     columns = columns_of(present)
     return Entry(
         columns, trace.detail, register_version, taken, present if taken else {}, trace.known_at
@@ -229,7 +230,7 @@ def columns_of(record: Mapping[str, Any]) -> dict[str, Any]:
     encoded = canonical_json(record)
     if len(encoded) > MAXIMUM_RECORD:
         raise LogUnavailable
-    fields = {*record.get("requestedFields", ()), *record.get("deliveredFields", ())}
+    requested, delivered = record.get("requestedFields", ()), record.get("deliveredFields", ())
     return {
         "event_id": record["eventId"],
         "record": encoded,
@@ -245,5 +246,17 @@ def columns_of(record: Mapping[str, Any]) -> dict[str, Any]:
         "reference": record.get("reference"),
         "subject": record.get("subject"),
         "user_token": record.get("user"),
-        "fields": f" {' '.join(sorted(fields))} " if fields else None,
+        "fields": _searched(frozenset(requested), frozenset(delivered)),
     }
+
+
+# A caller asks few different sets of fields, and gets few.
+@lru_cache(maxsize=1024)
+def _sorted(leaves: frozenset[str]) -> list[str]:
+    return sorted(leaves)
+
+
+@lru_cache(maxsize=1024)
+def _searched(requested: frozenset[str], delivered: frozenset[str]) -> str | None:
+    both = requested | delivered
+    return f" {' '.join(sorted(both))} " if both else None

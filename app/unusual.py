@@ -213,7 +213,7 @@ def _tally(
         )
         dated = [(_asked(*each), each[1]) for each in part if _is_dated(each[1])]
         opened = [(one, record["organisation"], opener.number(record)) for one, record in dated]
-        current = population.current_numbers(session, {number for *_, number in opened if number})
+        current = population.all_numbers(session, {number for *_, number in opened if number})
         tally.executemany(
             _DATED,
             [

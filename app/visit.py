@@ -1,7 +1,6 @@
 """One visit to the gate: who came, when, through which door. Pure."""
 
 import secrets
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,7 +36,19 @@ def event_id_of(secret: bytes, moment: datetime) -> str:
     return _uuid7(moment, secret[:10])
 
 
+def guid(secret: bytes) -> str:
+    """A UUIDv4 (RFC 9562) of 16 random bytes."""
+    return _written(secret.hex(), "4")
+
+
 def _uuid7(moment: datetime, rest: bytes) -> str:
-    bits = int(moment.timestamp() * 1000) << 80 | int.from_bytes(rest)
-    version, variant = 0xF << 76, 0b11 << 62
-    return str(uuid.UUID(int=bits & ~version & ~variant | 7 << 76 | 0b10 << 62))
+    return _written(f"{int(moment.timestamp() * 1000):012x}{rest.hex()}", "7")
+
+
+def _written(digits: str, version: str) -> str:
+    """32 digits as a UUID: where the version and the variant stand, theirs go."""
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return (
+        f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-{variant}{digits[17:20]}"
+        f"-{digits[20:]}"
+    )

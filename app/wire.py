@@ -267,7 +267,8 @@ def read_json(content: bytes) -> Any:
     try:
         value = strict_json(content.decode("utf-8"))
         # A lone surrogate is JSON and no text: it could be neither recorded nor answered.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if b"\\u" in content:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except DuplicateName:
         raise InputInvalid(
             [Issue(IssueType.SCHEMA_VIOLATION, "a property stands twice in one object")]

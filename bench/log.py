@@ -264,9 +264,9 @@ class Writer:
         keys.create(read_clock(), months=2)
         writer = cls(store, AccessLog(store, keys, ORIGIN))
 
-        @event.listens_for(store.engine, "commit")
-        def count(_connection: object) -> None:
-            writer.commits += 1
+        @event.listens_for(store.engine, "before_cursor_execute")
+        def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            writer.commits += statement == "COMMIT"
 
         return writer
 

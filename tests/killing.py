@@ -51,7 +51,7 @@ TILE = 256
 NURSERY = """
 import ctypes, os, sys
 import uvicorn
-from app import main
+from app import main, serving
 print("ready", flush=True)
 for line in sys.stdin:
     order, number = line.split()
@@ -62,7 +62,7 @@ for line in sys.stdin:
     if not child:
         os.setsid()
         ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: it does not outlive who started it
-        uvicorn.run(main.create_app(), port=int(number), log_level="warning", **main.SERVER)
+        uvicorn.run(main.create_app(), port=int(number), log_level="warning", **serving.SERVER)
         os._exit(0)
     print(child, flush=True)
 """

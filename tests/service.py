@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 from promises import broken
-from sqlmodel import Session
 
 from app import (
     access_log,
@@ -273,14 +272,6 @@ def add_person(service: Service, line: Mapping[str, Any], blocks: Mapping[str, A
             now = service.clock.now
             learned = access_log.learn(session, now)
             dossiers.store(session, Insz(str(line["insz"])), blocks, now, learned)
-
-
-def last_word(
-    session: Session, numbers: Sequence[str], known_at: datetime | None = None
-) -> dossiers.Word:
-    """What the source said last of the person with these numbers, as an advice asks it."""
-    stored = dossiers.read_all(session, numbers, (), known_at)
-    return dossiers.last_word(session, numbers, stored, known_at)
 
 
 def person_with(code: str, count: int = 400) -> DemoPerson:

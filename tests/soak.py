@@ -1,4 +1,4 @@
-"""`make soak`: kills the service again and again under load, on both databases, and counts.
+"""`make soak-kill`: kills the service again and again under load, on both databases, and counts.
 
 Exit code 1 when an answer that was delivered has no record, or the log is not one whole tree.
 """

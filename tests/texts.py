@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import stores
 
-from app import database, documents, intake, population
+from app import database, documents, intake
 from app.agreement import Document
 from app.clauses import Standing
 from app.database import Database
@@ -131,7 +132,7 @@ def reaches(opened: Database, found: Clause, insz: Insz, day: date) -> bool:
     """Whether the person is one whom the clause is about, at noon of a day."""
     noon = datetime.combine(day, time(12), UTC)
     with opened.reading() as session:
-        said = population.admit(session, found.population, insz, day, noon)
+        said = stores.admit(session, found.population, insz, day, noon)
     return not isinstance(said, Reason)
 
 

@@ -41,6 +41,9 @@ async def query_advies_batch(request: Request) -> Response:
     return await attend(request, BATCH, _query_batch)
 
 
+STRAIGHT = {QUERY.route: query_advies, BATCH.route: query_advies_batch}
+
+
 async def _query(gate: Gate, arrival: Arrival[AdviceQuestion]) -> bytes:
     return await advise(gate, arrival.visit, arrival.body, arrival.now)
 

@@ -41,6 +41,9 @@ async def query_dossier_batch(request: Request) -> Response:
     return await attend(request, BATCH, _query_batch)
 
 
+STRAIGHT = {QUERY.route: query_dossier, BATCH.route: query_dossier_batch}
+
+
 async def _query(gate: Gate, arrival: Arrival[DossierQuestion]) -> bytes:
     return await look_up(gate, arrival.visit, arrival.body, arrival.now)
 

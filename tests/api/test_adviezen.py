@@ -262,13 +262,13 @@ async def test_opens_no_advice_with_the_purpose_of_a_dossier(shared: Service) ->
 async def test_decides_anew_when_the_register_moves_between_decision_and_record(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell = advising._tell
+    tell = advising._told
 
     def suspended_meanwhile(*args: Any, **terms: Any) -> Told:
         administration.suspend(service.office, "avsb-2021", "inbreuk", service.clock.now)
         return tell(*args, **terms)
 
-    monkeypatch.setattr(advising, "_tell", suspended_meanwhile)
+    monkeypatch.setattr(advising, "_told", suspended_meanwhile)
 
     response = await service.advice(FUND, RESIDENT_WITH_CERTIFICATE)
 

@@ -290,7 +290,7 @@ async def test_no_data_leave_when_the_records_cannot_be_written(service_on_each:
 async def test_a_suspension_meanwhile_refuses_the_whole_and_leaves_one_record(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell = advising._tell
+    tell = advising._told
 
     def suspended_meanwhile(*args: Any, **terms: Any) -> Told:
         told = tell(*args, **terms)
@@ -298,7 +298,7 @@ async def test_a_suspension_meanwhile_refuses_the_whole_and_leaves_one_record(
             administration.suspend(service.office, "avsb-2021", "inbreuk", service.clock.now)
         return told
 
-    monkeypatch.setattr(advising, "_tell", suspended_meanwhile)
+    monkeypatch.setattr(advising, "_told", suspended_meanwhile)
 
     response = await advices(service, MEMBER_NOK.digits)
 
@@ -310,14 +310,14 @@ async def test_a_suspension_meanwhile_refuses_the_whole_and_leaves_one_record(
 async def test_what_breaks_on_one_person_spoils_no_other(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell = advising._tell
+    tell = advising._told
 
-    def broken(session: Any, visit: Any, trace: Any, insz: Insz, **terms: Any) -> Told:
-        if insz == RESIDENT_WITH_CERTIFICATE:
-            raise RuntimeError(insz.digits)
-        return tell(session, visit, trace, insz, **terms)
+    def broken(asked: advising.Asked, *more: Any) -> Told:
+        if asked.insz == RESIDENT_WITH_CERTIFICATE:
+            raise RuntimeError(asked.insz.digits)
+        return tell(asked, *more)
 
-    monkeypatch.setattr(advising, "_tell", broken)
+    monkeypatch.setattr(advising, "_told", broken)
 
     batch = await advices(service, RESIDENT_WITH_CERTIFICATE.digits, MEMBER_NOK.digits)
 
@@ -335,7 +335,7 @@ async def test_what_breaks_on_one_person_spoils_no_other(
 async def test_an_import_meanwhile_lets_the_whole_batch_be_decided_anew(
     service_on_each: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service, tell, told = service_on_each, advising._tell, []
+    service, tell, told = service_on_each, advising._told, []
     add_person(service, {"insz": SOMEBODY.digits}, None)
 
     def learned_meanwhile(*args: Any, **terms: Any) -> Told:
@@ -344,7 +344,7 @@ async def test_an_import_meanwhile_lets_the_whole_batch_be_decided_anew(
             add_person(service, {"insz": SOMEBODY.digits, "vorigeInsz": []}, None)
         return told[-1]
 
-    monkeypatch.setattr(advising, "_tell", learned_meanwhile)
+    monkeypatch.setattr(advising, "_told", learned_meanwhile)
 
     response = await advices(service, MEMBER_NOK.digits, RESIDENT_WITH_CERTIFICATE.digits)
 

@@ -404,14 +404,14 @@ async def test_decides_anew_when_the_register_moves_between_decision_and_record(
     service_on_each: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = service_on_each
-    tell, told = lookup._tell, []
+    tell, told = lookup._told, []
 
     def suspended_meanwhile(*args: Any, **terms: Any) -> Told:
         told.append(args)
         administration.suspend(service.office, "voorbeeldstad-2026", "inbreuk", service.clock.now)
         return tell(*args, **terms)
 
-    monkeypatch.setattr(lookup, "_tell", suspended_meanwhile)
+    monkeypatch.setattr(lookup, "_told", suspended_meanwhile)
 
     response = await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
 
@@ -425,13 +425,13 @@ async def test_decides_anew_when_the_register_moves_between_decision_and_record(
 async def test_gives_up_without_data_when_the_register_never_stands_still(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell = lookup._tell
+    tell = lookup._told
 
     def moved_meanwhile(*args: Any, **terms: Any) -> Told:
         execute(service, "UPDATE register_state SET version = version + 1")
         return tell(*args, **terms)
 
-    monkeypatch.setattr(lookup, "_tell", moved_meanwhile)
+    monkeypatch.setattr(lookup, "_told", moved_meanwhile)
 
     response = await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
 

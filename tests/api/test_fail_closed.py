@@ -22,7 +22,7 @@ from service import AUDITOR, CITY, FUND, LOG_ORIGIN, Service, execute
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import access_log, checkpoints, database, log_keys, log_tree
+from app import access_log, checkpoints, database, log_keys, log_tree, reader
 from app.demo_persons import MEMBER_NOK, RESIDENT_WITH_CERTIFICATE
 from app.deps import Desk
 from app.tlog import note
@@ -191,15 +191,17 @@ def hang_up(admin: psycopg.Connection, name: str, *, only_waiting: bool = False)
 @contextmanager
 def on_every_connection(service: Service, pragma: str, undone: str) -> Iterator[None]:
     """Set a pragma on each connection of the service before it is used, and set it back."""
-    engine = desk_of(service).gate.database.engine
+    database = desk_of(service).gate.database
 
     def hook(statement: str) -> Callable[..., None]:
+        for channel in database.channels:  # outside the pool
+            channel.execute(f"PRAGMA {statement}")
         return lambda connection, *_: connection.execute(f"PRAGMA {statement}")
 
-    event.listen(engine, "checkout", set_ := hook(pragma))
+    event.listen(database.engine, "checkout", set_ := hook(pragma))
     yield
-    event.remove(engine, "checkout", set_)
-    event.listen(engine, "checkout", hook(undone))
+    event.remove(database.engine, "checkout", set_)
+    event.listen(database.engine, "checkout", hook(undone))
 
 
 # What must hold
@@ -308,7 +310,7 @@ async def test_a_database_that_says_nothing_counts_as_away(
     service_on_each: Service, monkeypatch: pytest.MonkeyPatch, table: str, recorded: bool
 ) -> None:
     service, ask = service_on_each, OPERATIONS["dossier"]  # a lock may take 10 s
-    for module in (database, access_log):
+    for module in (database, access_log, reader):
         monkeypatch.setattr(module, "PATIENCE", 0.3)
     before = service.records()
 

@@ -319,7 +319,7 @@ async def test_the_operator_settles_how_old_data_may_be(strict: Service) -> None
 async def test_an_import_between_reading_and_record_lets_it_be_decided_anew(
     service_on_each: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service, tell = service_on_each, advising._tell
+    service, tell = service_on_each, advising._told
     told: list[Told] = []
     learned: list[datetime] = []
 
@@ -329,7 +329,7 @@ async def test_an_import_between_reading_and_record_lets_it_be_decided_anew(
             learned.append(keep(service, MEMBER_NOK, CERTIFIED.blocks, at=NOW))
         return told[-1]
 
-    monkeypatch.setattr(advising, "_tell", learned_meanwhile)
+    monkeypatch.setattr(advising, "_told", learned_meanwhile)
 
     response = await service.advice(FUND, MEMBER_NOK)
 
@@ -346,7 +346,7 @@ async def test_an_import_between_reading_and_record_lets_it_be_decided_anew(
 async def test_an_import_between_reading_and_refusal_lets_it_be_decided_anew(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell = advising._tell
+    tell = advising._told
     told: list[Told] = []
 
     def joined_meanwhile(*args: Any, **terms: Any) -> Told:
@@ -356,7 +356,7 @@ async def test_an_import_between_reading_and_refusal_lets_it_be_decided_anew(
             add_person(service, line, CERTIFIED.blocks)
         return told[-1]
 
-    monkeypatch.setattr(advising, "_tell", joined_meanwhile)
+    monkeypatch.setattr(advising, "_told", joined_meanwhile)
 
     response = await service.advice(FUND, OTHER)
 
@@ -368,14 +368,14 @@ async def test_an_import_between_reading_and_refusal_lets_it_be_decided_anew(
 async def test_an_import_that_never_ends_leaves_no_advice(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell = advising._tell
+    tell = advising._told
 
     def always_learning(*args: Any, **terms: Any) -> Told:
         told = tell(*args, **terms)
         deliver(service, NOW)
         return told
 
-    monkeypatch.setattr(advising, "_tell", always_learning)
+    monkeypatch.setattr(advising, "_told", always_learning)
 
     response = await service.advice(FUND, MEMBER_NOK)
 
@@ -388,7 +388,7 @@ async def test_a_clock_that_is_set_back_meanwhile_lets_it_be_decided_anew(
     service_on_each: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else an import of before the moment of the answer could come after it."""
-    service, tell = service_on_each, advising._tell
+    service, tell = service_on_each, advising._told
     told: list[Told] = []
     service.clock.now = NOW + DAY
 
@@ -398,7 +398,7 @@ async def test_a_clock_that_is_set_back_meanwhile_lets_it_be_decided_anew(
             service.clock.forward(seconds=-20)
         return told[-1]
 
-    monkeypatch.setattr(advising, "_tell", set_back)
+    monkeypatch.setattr(advising, "_told", set_back)
 
     response = await service.advice(FUND, MEMBER_NOK)
     learned = keep(service, MEMBER_NOK, CERTIFIED.blocks, at=service.clock.now)

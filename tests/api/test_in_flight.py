@@ -31,20 +31,19 @@ async def test_a_suspension_holds_although_another_request_reloaded_the_register
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The decision and its record speak of one snapshot, whatever others load meanwhile."""
-    database = service.app.state.desk.gate.database
-    read = database.read
+    reader = service.app.state.desk.gate.reader
+    ask = reader.ask
     interrupted: list[object] = []
 
-    async def interrupt(work: Any, *args: Any) -> Any:
-        found = await read(work, *args)
-        asked = getattr(work, "func", work)  # a use case binds what it was granted
-        if asked.__module__ == "app.lookup" and not interrupted:
-            interrupted.append(work)
+    async def interrupt(read: Any, asked: Any) -> Any:
+        found = await ask(read, asked)
+        if not interrupted:
+            interrupted.append(read)
             administration.suspend(service.office, "voorbeeldstad-2026", "x", service.clock.now)
             await service.client.get(f"{BASE}/protocollen")
         return found
 
-    monkeypatch.setattr(database, "read", interrupt)
+    monkeypatch.setattr(reader, "ask", interrupt)
 
     response = await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
 

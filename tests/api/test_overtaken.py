@@ -46,7 +46,7 @@ def load(service: Service, maximum: int, per: str = "kalenderjaar") -> None:
     variants.load(service, document(versie="2", doeleinden=[purpose(both)]))
 
 
-TELL = (lookup._tell, advising._tell)
+TELL = (lookup.tell_all, advising.tell_all)
 
 
 def midnight_after(
@@ -55,18 +55,21 @@ def midnight_after(
     """It is a second before midnight, and midnight once the next request has read this."""
     service.office.keys.create(service.clock.now, months=8)
     service.clock.now = midnight - SECOND
-    database = service.app.state.desk.gate.database
-    read = database.read
+    gate = service.app.state.desk.gate
     passed: list[object] = []
 
-    async def pass_midnight(asked: Any, *args: Any) -> Any:
-        found = await read(asked, *args)
-        if getattr(asked, "func", asked) in work and not passed:
-            passed.append(asked)
-            service.clock.now = midnight
-        return found
+    def passing(read: Any) -> Any:
+        async def pass_midnight(asked: Any, *args: Any) -> Any:
+            found = await read(asked, *args)
+            if asked in work and not passed:
+                passed.append(asked)
+                service.clock.now = midnight
+            return found
 
-    monkeypatch.setattr(database, "read", pass_midnight)
+        return pass_midnight
+
+    monkeypatch.setattr(gate.database, "read", passing(gate.database.read))
+    monkeypatch.setattr(gate.reader, "ask", passing(gate.reader.ask))
     return passed
 
 
@@ -152,19 +155,17 @@ async def test_a_record_is_never_older_than_what_decided_it(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else what is learned next could be dated before `geraadpleegdOp`."""
-    database = service.app.state.desk.gate.database
-    read, told = database.read, []
+    reader = service.app.state.desk.gate.reader
+    ask, told = reader.ask, []
     service.clock.forward(minutes=1)
 
-    async def set_back(asked: Any, *args: Any) -> Any:
-        found = await read(asked, *args)
-        if getattr(asked, "func", asked) in TELL:
-            told.append(found)
-            if len(told) == 1:
-                service.clock.forward(seconds=-30)
+    async def set_back(*args: Any) -> Any:
+        told.append(found := await ask(*args))
+        if len(told) == 1:
+            service.clock.forward(seconds=-30)
         return found
 
-    monkeypatch.setattr(database, "read", set_back)
+    monkeypatch.setattr(reader, "ask", set_back)
 
     answer = (await service.advice(FUND, MEMBER_NOK)).json()
 

@@ -1011,7 +1011,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise LookupError(f"no block of {RESIDENT_WITH_CERTIFICATE.digits}")
 
-    monkeypatch.setattr(dossiers, "read", fail)
+    monkeypatch.setattr(dossiers, "read_each", fail)
 
 
 async def test_gives_no_detail_of_what_broke_and_records_who_asked(

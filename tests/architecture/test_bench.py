@@ -240,3 +240,7 @@ def test_a_program_that_does_not_end_well_is_no_measurement() -> None:
 
 def test_make_bench_log_exists() -> None:
     assert "bench-log" in makefile_targets()
+
+
+def test_make_bench_and_its_likes_exist() -> None:
+    assert {"bench", "bench-growth", "soak", "soak-kill"} <= makefile_targets()

@@ -39,9 +39,9 @@ from app.database import Database, alembic_config
 from app.demo_persons import RESIDENT_WITH_CERTIFICATE
 from app.deps import read_clock
 from app.log_keys import create_file
-from app.main import SERVER
 from app.moments import rfc3339
 from app.month_keys import MonthKeys
+from app.serving import SERVER
 from app.settings import SettingInvalid
 from app.tlog import bundle, tree, verifier
 from app.tlog.note import Checkpoint, Signer, open_checkpoint

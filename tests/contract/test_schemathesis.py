@@ -30,6 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.demo_persons import demo_persons
 from app.insz import Insz
+from app.serving import SERVER
 from app.wire import BASE
 
 CALLERS = {
@@ -124,7 +125,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         [twin] = demo_persons(1)  # resident of the city, member of the fund, with a dossier
         add_person(service, {**twin.register, "insz": PERSON}, twin.blocks)
         counting = Counting(service.app)
-        server = uvicorn.Server(uvicorn.Config(counting, log_level="warning", access_log=False))
+        server = uvicorn.Server(uvicorn.Config(counting, log_level="warning", **SERVER))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}{BASE}"

@@ -104,7 +104,7 @@ def test_dossiers_hold_what_the_catalogue_knows_and_nothing_else() -> None:
     for person in PERSONS:
         if person.blocks is None:
             continue
-        assert fields.project(person.blocks, fields.CATALOGUE) == person.blocks
+        assert fields.project(person.blocks, fields.CATALOGUE).document == person.blocks
         assert person.blocks["personalia"]["insz"] == person.insz.digits
         assert person.register["insz"] == person.insz.digits
 

@@ -256,7 +256,7 @@ class Person:
         if isinstance(said, Refused):
             return {}
         document = derived.complete(said.fields, self.blocks, self.contact, today)
-        return fields.project(document, said.fields)
+        return fields.project(document, said.fields).document
 
 
 @st.composite

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from service import last_word
+import stores
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
@@ -49,7 +49,7 @@ def read(
 ) -> Dossier | None:
     """The current dossier, with these blocks."""
     with store.reading() as session:
-        return dossiers.read(session, numbers, blocks, known_at)
+        return stores.read(session, numbers, blocks, known_at)
 
 
 def answers(store: Database) -> list[tuple[int | None, datetime, datetime]]:
@@ -86,7 +86,7 @@ def declare(store: Database, at: datetime, now: datetime) -> None:
 def word(store: Database, *numbers: str, known_at: datetime | None = None) -> Word:
     """What the source said last, of these numbers and of everybody."""
     with store.reading() as session:
-        return last_word(session, numbers, known_at)
+        return stores.last_word(session, numbers, known_at)
 
 
 def fault(store: Database, *numbers: str) -> str | None:
@@ -99,7 +99,7 @@ def groups(
 ) -> list[str]:
     """The codes of the target groups, the one that was given last at the end."""
     with store.reading() as session:
-        return [each["code"] for each in dossiers.target_groups(session, numbers, known_at)]
+        return [each["code"] for each in stores.target_groups(session, numbers, known_at)]
 
 
 def group(code: str, **more: Any) -> dict[str, Any]:
@@ -252,7 +252,7 @@ def test_a_block_that_is_not_asked_does_not_leave_the_database(
 
     [statement] = [each for each in seen if "dossier_version" in each]
     selected = statement[: statement.index("FROM")]
-    named = {block for block in fields.BLOCKS if f".{COLUMNS[block]}" in selected}
+    named = {block for block in fields.BLOCKS if f"v.{COLUMNS[block]} AS" in selected}
     assert named == set(asked)
     assert "*" not in selected
     assert found == Dossier(NOW, {name: BLOCKS[name] for name in asked if name in BLOCKS})
@@ -271,8 +271,8 @@ def test_nobody_has_no_dossier(store: Database) -> None:
 
     assert read(store, "personalia") is None
     with store.reading() as session:
-        assert dossiers.read_all(session, NUMBERS, ["personalia"]) == {}
-        assert dossiers.target_groups(session, NUMBERS) == []
+        assert stores.known(session, NUMBERS, ["personalia"]).dossiers == {}
+        assert stores.target_groups(session, NUMBERS) == []
     assert word(store, *NUMBERS) == Word(None, None, None)
 
 
@@ -298,7 +298,7 @@ def test_the_dossiers_under_all_numbers_come_in_the_order_of_the_numbers(store: 
     keep(store, {"wooncode": {"code": "3"}}, PERSON)
 
     with store.reading() as session:
-        found = dossiers.read_all(session, NUMBERS, ["wooncode"])
+        found = stores.known(session, NUMBERS, ["wooncode"]).dossiers
 
     codes = {number: each.blocks["wooncode"]["code"] for number, each in found.items()}
     assert [*codes.items()] == [(PERSON.digits, "3"), (OLDER.digits, "1")]
@@ -564,7 +564,7 @@ def test_a_refreshed_dossier_is_as_old_as_it_was_known_to_be(store: Database) ->
     assert read(store, known_at=NOW + 4 * DAY - TICK) == Dossier(NOW, {})
     assert read(store, known_at=NOW + 4 * DAY) == Dossier(NOW + 3 * DAY, {})
     with store.reading() as session:
-        found = dossiers.read_all(session, NUMBERS, (), NOW + 3 * DAY)
+        found = stores.known(session, NUMBERS, (), NOW + 3 * DAY).dossiers
     assert found == {PERSON.digits: Dossier(NOW, {})}
 
 
@@ -574,7 +574,7 @@ def test_a_dossier_under_a_newer_number_is_not_yet_there(store: Database) -> Non
 
     then = read(store, "doelgroep", known_at=NOW + DAY - TICK)
     with store.reading() as session:
-        all_then = dossiers.read_all(session, NUMBERS, (), NOW)
+        all_then = stores.known(session, NUMBERS, (), NOW).dossiers
 
     assert then == Dossier(NOW, {"doelgroep": {"code": "old"}})
     assert [*all_then] == [OLD.digits]

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stores
 from evidence import entry, write
 from magda import dossier, fault
-from service import ANSWERS, insz_of, last_word
+from service import ANSWERS, insz_of
 from sqlalchemy.exc import OperationalError
 
 from app import access_log, database, dossiers, fields, intake, kbi, population, protocols
@@ -62,7 +63,7 @@ def put(
 def kept(store: Database, insz: str, *blocks: str) -> dossiers.Dossier | None:
     """The current dossier under this number."""
     with store.reading() as session:
-        return dossiers.read(session, [insz], blocks)
+        return stores.read(session, [insz], blocks)
 
 
 def count(store: Database, table: str) -> int:
@@ -80,7 +81,7 @@ def marked(store: Database, insz: str) -> bool:
 def said(store: Database, insz: str) -> Word:
     """What the source said last of this person."""
     with store.reading() as session:
-        return last_word(session, population.numbers_of(session, Insz(insz)))
+        return stores.last_word(session, population.numbers_of(session, Insz(insz)))
 
 
 def delivered(store: Database) -> datetime | None:
@@ -664,9 +665,9 @@ def test_the_line_of_the_design_is_stored_whole(store: Database) -> None:
     tables = ("person", "residence", "membership", "participation", "consent")
     assert [count(store, table) for table in tables] == [1] * 5
     with store.reading() as session:
-        admitted = population.admit(session, GENK, Insz(PERSON), NOW.date(), NOW)
+        admitted = stores.admit(session, GENK, Insz(PERSON), NOW.date(), NOW)
         assert isinstance(admitted, Admitted)
-        assert population.contact_of(session, PERSON) == {
+        assert population.contacts_of(session, [PERSON])[PERSON] == {
             "voornaam": "Test",
             "achternaam": "Persoon",
             "adres": {
@@ -812,7 +813,7 @@ CONSENTED = Population(PopulationKind.CONSENT, nis="12025", project="p")
 def admitted(store: Database, insz: str) -> bool:
     """Whether the consent of the person with this number reaches the project."""
     with store.reading() as session:
-        answer = population.admit(session, CONSENTED, Insz(insz), NOW.date(), NOW)
+        answer = stores.admit(session, CONSENTED, Insz(insz), NOW.date(), NOW)
     return isinstance(answer, Admitted)
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stores
 from alembic import command
 from alembic.script import ScriptDirectory
 from evidence import Naive, entry, execute, record
-from service import insz_of, last_word
+from service import insz_of
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import SQLModel
@@ -524,7 +525,7 @@ def naive(store: Database, moment: datetime) -> datetime | str:
 def group_of(store: Database, insz: Insz, known_at: datetime | None) -> tuple[str, datetime] | None:
     """The target group in the current dossier, and how old it is."""
     with store.reading() as session:
-        found = dossiers.read(session, [insz.digits], ["doelgroep"], known_at)
+        found = stores.read(session, [insz.digits], ["doelgroep"], known_at)
     return (found.blocks["doelgroep"]["code"], found.fetched_at) if found else None
 
 
@@ -544,7 +545,7 @@ def test_versions_become_answers_and_equal_ones_one_version(store: Database) -> 
         None: ("A", NEWEST),
     }
     with store.reading() as session:
-        groups = dossiers.target_groups(session, [HOLDER.digits])
+        groups = stores.target_groups(session, [HOLDER.digits])
     assert [each["code"] for each in groups] == ["B", "A"]
     assert group_of(store, HOLDER, at("01-01") - timedelta(milliseconds=1)) is None
     assert rows(store, "SELECT count(*) FROM dossier_version") == [(6,)]
@@ -567,10 +568,10 @@ def test_of_one_moment_the_later_version_counts_and_a_mark_before_both(store: Da
     assert group_of(store, BESIDE, None) == ("B", at("01-20"))
     with store.reading() as session:
         found = {
-            insz: last_word(session, [insz.digits]).fault
+            insz: stores.last_word(session, [insz.digits]).fault
             for insz in (HOLDER, SECOND, FAULTY, SILENT, BESIDE)
         }
-        before = last_word(session, [FAULTY.digits], at("02-19"))
+        before = stores.last_word(session, [FAULTY.digits], at("02-19"))
         delivered = dossiers.last_delivery(session)
     assert [*found.values()] == [None, None, "99996", "99997", "30001"]
     assert (before.fault, delivered) == (None, None)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+import stores
 import variants
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
@@ -19,7 +20,7 @@ from app.errors import Reason
 from app.insz import Insz
 from app.models.persons import ReplacedNumber
 from app.policy import Population, PopulationKind
-from app.population import Admitted
+from app.population import ALWAYS, Admitted
 from app.register_lines import read_line
 from app.register_lists import SuccessionList
 
@@ -75,7 +76,7 @@ def admit(
 ) -> Admitted | Reason:
     """Ask on a reading session, as the use cases do."""
     with store.reading() as session:
-        return population.admit(session, whom, insz, today, now)
+        return stores.admit(session, whom, insz, today, now)
 
 
 def admitted(store: Database, whom: Population, *days: date) -> list[bool]:
@@ -570,8 +571,8 @@ def test_contact_and_profile_are_replaced_as_a_whole(store: Database) -> None:
     know(store, contact={"email": "test@example.org"})
 
     with store.reading() as session:
-        assert population.contact_of(session, PERSON.digits) == {"email": "test@example.org"}
-        assert population.contact_of(session, OTHER.digits) is None
+        found = population.contacts_of(session, [PERSON.digits, OTHER.digits])
+    assert found == {PERSON.digits: {"email": "test@example.org"}}
 
 
 # Numbers as they were known
@@ -580,7 +581,7 @@ def test_contact_and_profile_are_replaced_as_a_whole(store: Database) -> None:
 def numbers(store: Database, insz: Insz, at: datetime | None = None) -> list[str]:
     """Every number of the person who has this one, as known at a moment."""
     with store.reading() as session:
-        return list(population.numbers_of(session, insz, at))
+        return list(population.numbers_of(session, insz, at or ALWAYS))
 
 
 def history(store: Database) -> list[tuple[str, str, datetime, datetime | None]]:
@@ -691,13 +692,12 @@ def test_many_numbers_at_once_are_those_that_hold_now(store: Database) -> None:
 
     asked = [each.digits for each in (PERSON, OLD, OLDER, ELDER)]
     with store.reading() as session:
-        current = population.current_numbers(session, asked)
         every = population.all_numbers(session, asked)
 
-    assert current == {
+    assert every == {
         PERSON.digits: PERSON.digits,
         OLD.digits: OTHER.digits,
         OLDER.digits: PERSON.digits,
         ELDER.digits: ELDER.digits,
+        OTHER.digits: OTHER.digits,
     }
-    assert every == {**current, OTHER.digits: OTHER.digits}

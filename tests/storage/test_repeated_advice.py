@@ -24,6 +24,7 @@ from app.insz import Insz
 from app.judging import Case, Judged
 from app.moments import rfc3339, to_millisecond
 from app.obligation import RULE_SETS, Profile
+from app.population import ALWAYS
 
 STEPS = 70
 PERSONS = [insz_of(f"90020100{number}") for number in range(1, 6)]
@@ -47,7 +48,9 @@ MOVES = [
 def advise(store: Database, insz: Insz, known_at: datetime | None, case: Case) -> Judged:
     """The advice, of the numbers that the person had then; `known_at` None is now."""
     with store.reading() as session:
-        return judging.judge(session, population.numbers_of(session, insz, known_at), case)
+        return judging.judge_person(
+            session, population.numbers_of(session, insz, known_at or ALWAYS), case
+        )
 
 
 @dataclass

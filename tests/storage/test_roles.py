@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+import stores
 from databases import create_database, drop_database
 from programs import Within
 from programs import run as command
@@ -27,7 +28,6 @@ from service import (
     add_person,
     add_resident,
     insz_of,
-    last_word,
     list_key,
     make_service,
     person_with,
@@ -387,8 +387,8 @@ async def test_the_office_does_its_work_under_the_granted_role(
     administration.accept_clock(office, "proef", NOW)
 
     with office.database.reading() as session:
-        word = last_word(session, [resident.digits])
-        assert dossiers.read(session, [resident.digits], ()) is not None
+        word = stores.last_word(session, [resident.digits])
+        assert stores.read(session, [resident.digits], ()) is not None
         assert (word.fault, word.delivered_at) == (None, delivery.fetched_at)
     assert admin_records(office)[-6:] == [
         *("protocolSuspend", "protocolResume", "protocolEnd", "protocolSet", "protocolLoad"),
