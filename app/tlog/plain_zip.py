@@ -173,10 +173,13 @@ def _sizes(extra: bytes, *sizes: int) -> list[int]:
             raise NotPlain("a member has an extra field that it may not have")
         fields[kind], extra = extra[4 : 4 + length], extra[4 + length :]
     wide = fields.get(_WIDE, b"")
+    large = [int.from_bytes(wide[at : at + 8], "little") for at in range(0, len(wide), 8)]
+    if large == [*sizes]:
+        return large  # Python before 3.11.4 writes what fits in 32 bits in both places
     if len(wide) != 8 * sizes.count(_TOP_32):
         raise NotPlain("a member has more sizes than one")
-    large = (int.from_bytes(wide[at : at + 8], "little") for at in range(0, len(wide), 8))
-    return [next(large) if size == _TOP_32 else size for size in sizes]
+    following = iter(large)
+    return [next(following) if size == _TOP_32 else size for size in sizes]
 
 
 def _read(file: IO[bytes], at: int, count: int) -> bytes:

@@ -518,6 +518,26 @@ def test_a_stored_member_that_is_not_what_its_header_says_is_refused(
     assert judge(build(changed)).what == NOT_PLAIN.format("a member is not what its header says")
 
 
+def twice(more: int) -> Change:
+    """Sizes in the header of the first member and, so much larger, in its extra field as well."""
+
+    def changed(entries: Entries) -> None:
+        header = entries[0].local
+        sizes = struct.pack("<HHQQ", 1, 16, header.size + more, header.packed)
+        header.extra = sizes
+
+    return changed
+
+
+def test_sizes_that_stand_twice_must_be_equal(judge: Callable[[bytes], Verdict]) -> None:
+    """Python before 3.11.4 writes them so, and its bundles are bundles too."""
+    same, other = judge(build(twice(0))), judge(build(twice(1)))
+
+    assert same.intact
+    assert not other.intact
+    assert "a member has more sizes than one" in other.what
+
+
 def test_a_size_that_no_file_has_is_refused(judge: Callable[[bytes], Verdict]) -> None:
     def changed(entries: Entries) -> None:
         for header in (entries[0].local, entries[0].central):
