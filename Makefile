@@ -53,7 +53,7 @@ bench-log: install ## what the access log costs as it grows, side by side in one
 
 lock: ## make the lock files again from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet pyproject.toml --output-file requirements.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --extra dev --constraint requirements.lock --no-emit-package playwright --no-emit-package pyee --no-emit-package greenlet pyproject.toml --output-file requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --extra dev --constraint requirements.lock --no-emit-package playwright --no-emit-package pyee pyproject.toml --output-file requirements-dev.lock
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18

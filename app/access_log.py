@@ -400,6 +400,6 @@ class AccessLog:
 
     def _settle(self, entries: Sequence[Entry]) -> list[Result]:
         """What a connection that was lost around the commit left behind: look before answering."""
-        with self._database.reading() as session:
-            known = _indexes(session, [entry.event_id for entry in entries])
+        ids = [entry.event_id for entry in entries]
+        known = self._line.read(lambda channel: _indexes(channel, ids))
         return [known.get(entry.event_id, LogUnavailable()) for entry in entries]

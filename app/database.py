@@ -9,7 +9,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from weakref import finalize
+from weakref import WeakSet
 
 from alembic import command
 from alembic.config import Config
@@ -18,10 +18,11 @@ from alembic.script import ScriptDirectory
 from anyio import to_thread
 from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.util import await_only, greenlet_spawn
 from sqlmodel import Session, create_engine
 
 from app import driver
-from app.driver import Channel
+from app.driver import Channel, Pipe
 from app.errors import DatabaseSilent
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -42,6 +43,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._engine = _sqlite_engine(url) if url.startswith("sqlite") else _postgres_engine(url)
         self._reader = self._engine.execution_options(read_only=True)
+        self.lines: WeakSet[Line] = WeakSet()
         self.channels: set[Channel] = set()  # outside the pool, until they are closed
 
     @property
@@ -95,14 +97,20 @@ class Database:
         except TimeoutError:
             raise DatabaseSilent from None
 
-    def connect(self) -> Channel:
-        """A connection of the driver, out of the pool: whoever asks for it closes it."""
+    @property
+    def waits_in_loop(self) -> bool:
+        """Whether a line waits for its answers in the event loop, and not in a thread."""
+        return self._engine.dialect.name == "postgresql"
+
+    def connect(self) -> Any:
+        """A connection of the driver, out of the pool."""
         pooled = self._engine.raw_connection()
-        connection = pooled.driver_connection
+        connection: Any = pooled.driver_connection
         pooled.detach()
-        channel = Channel.own(connection, self._engine)
-        self.channels.add(channel)
-        return channel
+        if self.waits_in_loop:
+            connection.autocommit = True
+            connection.execute(driver.BY_INDEX)
+        return connection
 
     def close(self, channel: Channel) -> None:
         """Close what `connect` gave."""
@@ -111,7 +119,9 @@ class Database:
             channel.close()
 
     def dispose(self) -> None:
-        """Close every connection."""
+        """Close every connection, and let the threads of the lines end."""
+        for line in self.lines:
+            line.end()
         for channel in [*self.channels]:
             self.close(channel)
         self._engine.dispose()
@@ -151,7 +161,11 @@ def give_up(future: asyncio.Future[Any], fault: Exception) -> None:
 
 
 class Line:
-    """One connection and one thread, kept between their uses; a new connection when it was lost."""
+    """One connection that is kept between its uses; a new one when it was lost.
+
+    PostgreSQL answers into the event loop: no thread has to be woken, and none waits for another.
+    SQLite works in the process, so it gets a thread of its own.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -159,13 +173,15 @@ class Line:
         self._file: tuple[int, int] | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: Thread | None = None
+        database.lines.add(self)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `work` gives, in the thread of this line: no crowd of others keeps it waiting."""
+        """What `work` gives, which uses `read` and `write`; one at a time."""
+        if self._database.waits_in_loop:
+            return await greenlet_spawn(partial(work, *args, **kwargs))
         if self._thread is None:
             self._thread = Thread(target=_work_off, args=(self._jobs,), daemon=True)
             self._thread.start()
-            finalize(self, self._jobs.put, None)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         self._jobs.put((partial(work, *args, **kwargs), loop, done))
@@ -173,35 +189,40 @@ class Line:
 
     def read(self, work: Callable[[Channel], T]) -> T:
         """What `work` reads, once more on a new connection when the kept one turns out lost."""
-        if kept := self._kept():
-            try:
-                return work(kept)
-            except driver.GONE:
-                if not kept.lost:
-                    raise
-                self.close()
-        return work(self._fresh())
+        return self._use(work)
 
     def write(self, work: Callable[[Channel], T]) -> T:
         """What `work` gives, in one transaction that is committed when this returns.
 
         Once more on a new connection when the kept one turns out lost, unless its COMMIT was sent.
         """
-        kept = self._kept()
-        channel = kept or self._fresh()
-        try:
+
+        def transaction(channel: Channel) -> T:
             channel.begin()
             result = work(channel)
             channel.commit()
+            return result
+
+        return self._use(transaction)
+
+    def _use(self, work: Callable[[Channel], T]) -> T:
+        kept = self._kept()
+        channel = kept or self._fresh()
+        try:
+            return work(channel)
         except BaseException as error:
             lost = isinstance(error, driver.GONE) and channel.lost and not channel.ending
             # What was begun ends with the connection, whatever state that is in.
             self.close()
             if not (kept and lost):
                 raise
-        else:
-            return result
-        return self.write(work)
+        return self._use(work)
+
+    def end(self) -> None:
+        """Let its thread end when it has done what it was given; a new one begins where needed."""
+        if self._thread:
+            self._jobs.put(None)
+            self._thread = None
 
     def close(self) -> None:
         """Give the connection up."""
@@ -211,13 +232,21 @@ class Line:
 
     def _kept(self) -> Channel | None:
         """The connection, unless the file of SQLite was moved or replaced: that is another one."""
-        if self._channel and self._file != self._database.file:
+        moved = self._file != self._database.file
+        elsewhere = isinstance(self._channel, Pipe) and self._channel.is_of_another_loop()
+        if self._channel and (moved or elsewhere):
             self.close()
         return self._channel
 
     def _fresh(self) -> Channel:
         self._file = self._database.file
-        self._channel = self._database.connect()
+        if self._database.waits_in_loop:
+            # Connecting takes its time, and asks the names of machines.
+            connection = await_only(to_thread.run_sync(self._database.connect))
+            self._channel = Pipe(connection, self._database.engine)
+        else:
+            self._channel = Channel(self._database.connect(), self._database.engine)
+        self._database.channels.add(self._channel)
         return self._channel
 
 

@@ -5,18 +5,22 @@ One text serves both databases. `:name` is a value, `= ANY(:name)` holds for a m
 PostgreSQL: SQLite locks the database when a writer begins.
 """
 
+import asyncio
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
 import orjson
 import psycopg
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.util import await_only
 from sqlmodel import Session
 
 # The connection is no longer there, or was broken off.
@@ -27,7 +31,7 @@ FAILED = (psycopg.Error, sqlite3.Error, SQLAlchemyError)
 
 # Every statement here finds a few rows by an index. Told so, PostgreSQL keeps one plan for each,
 # also when it was made over empty tables, and plans nothing anew.
-_BY_INDEX = (
+BY_INDEX = (
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
     "SET jit = off; SET plan_cache_mode = force_generic_plan"
 )
@@ -36,32 +40,18 @@ Row = tuple[Any, ...]
 
 
 class Channel:
-    """A connection of the driver; moments and lists go in and out alike on both databases.
-
-    On PostgreSQL what gives no rows waits for what does, or for the end, and travels with it: a
-    transaction takes as few journeys as it has questions.
-    """
+    """A connection of the driver; moments and lists go in and out alike on both databases."""
 
     def __init__(self, connection: Any, engine: Engine) -> None:
         self._connection = connection
         self._engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
-        self._waiting: list[_Statement] = []
         self.ending = False  # a COMMIT was sent: only the database knows whether it stands
-
-    @classmethod
-    def own(cls, connection: Any, engine: Engine) -> "Channel":
-        """A channel over a connection that nobody else uses."""
-        channel = cls(connection, engine)
-        if not channel._sqlite:
-            connection.autocommit = True
-            connection.execute(_BY_INDEX)
-        return channel
 
     @property
     def lost(self) -> bool:
         """Whether the connection is no longer there."""
-        return not self._sqlite and self._connection.closed
+        return False
 
     def rows(self, statement: str, **values: Any) -> list[Row]:
         """The rows that a statement finds."""
@@ -99,59 +89,139 @@ class Channel:
 
     def close(self) -> None:
         """Close a connection of our own, and with it what was begun."""
-        if self._sqlite:
-            # Whoever still holds a cursor (a traceback does) keeps the file locked without this.
-            self._connection.rollback()
+        # Whoever still holds a cursor (a traceback does) keeps the file locked without this.
+        self._connection.rollback()
         self._connection.close()
 
     def execute(self, statement: str) -> None:
         """A statement about the connection itself."""
         self._connection.execute(statement)
 
-    def _spelled(self, statement: str, values: Mapping[str, Any]) -> "_Statement":
+    def _spelled(self, statement: str, values: Mapping[str, Any]) -> tuple[str, Any]:
         if self._sqlite:
             return _for_sqlite(statement), _sqlite_values(values)
         return _for_postgres(statement), values
 
     def _leave(self, text: str, values: Any) -> None:
-        if self._sqlite:
-            self._send(text, values)
-        else:
-            self._waiting.append((text, values))
+        """Send what finds nothing."""
+        self._send(text, values)
 
     def _send(self, text: str, values: Any) -> list[Row]:
-        """Send what waits and this statement; the rows that it finds."""
-        statements, self._waiting = [*self._waiting, (text, values)], []
-        # Whoever listens to the engine hears these statements too.
+        self._tell(text, values)
+        cursor = self._connection.cursor()
+        run = cursor.executemany if isinstance(values, list) else cursor.execute
+        return run(text, values).fetchall()  # type: ignore[no-any-return]
+
+    def _tell(self, text: str, values: Any) -> None:
+        """Whoever listens to the engine hears these statements too."""
         for listener in self._engine.dispatch.before_cursor_execute:
-            for each, given in statements:
-                listener(None, None, each, given, None, False)
-        if self._sqlite:
-            cursor = self._connection.cursor()
-            run = cursor.executemany if isinstance(values, list) else cursor.execute
-            return run(text, values).fetchall()  # type: ignore[no-any-return]
-        cursor = self._connection.cursor(binary=True)
-        if len(statements) == 1:
-            cursor.execute(text, values or None)
-        else:
-            with self._connection.pipeline():
-                for each, given in statements:
-                    cursor.execute(each, given or None)
-        return cursor.fetchall() if cursor.description else []
+            listener(None, None, text, values, None, False)
+
+
+class Pipe(Channel):
+    """A connection of PostgreSQL that waits in the event loop: for work within `greenlet_spawn`.
+
+    What finds nothing waits for what does, or for the end, and travels with it: a transaction takes
+    as few journeys as it has questions. An error leaves the connection unfit: close it.
+    """
+
+    def __init__(self, connection: psycopg.Connection, engine: Engine) -> None:
+        super().__init__(connection, engine)
+        self._pg = connection.pgconn
+        self._waiting: list[tuple[str, Any]] = []
+        self._prepared: dict[str, tuple[bytes, tuple[str, ...]]] = {}
+        self._readable: asyncio.Future[None] | None = None
+        self._broken: psycopg.Error | None = None
+        self._loop = asyncio.get_running_loop()
+        self._pg.enter_pipeline_mode()
+        self._socket = self._pg.socket  # libpq forgets it when the connection ends
+        self._loop.add_reader(self._socket, self._read)
+        self._listens = True
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is no longer there."""
+        return self._broken is not None or self._pg.status != ConnStatus.OK
+
+    def is_of_another_loop(self) -> bool:
+        """Whether it waits in a loop that is not the running one."""
+        return self._loop is not asyncio.get_running_loop()
+
+    def close(self) -> None:
+        """Close it, and with it what was begun."""
+        self._deafen()
+        self._connection.close()
+
+    def _deafen(self) -> None:
+        """Listen no more, once: a new connection may have the same socket."""
+        if self._listens and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket)
+        self._listens = False
+
+    def _read(self) -> None:
+        """Take what came; a connection that ended is not listened to any more."""
+        try:
+            self._pg.consume_input()
+        except psycopg.Error as error:
+            self._broken = error
+            self._deafen()
+        waiting, self._readable = self._readable, None
+        if waiting and not waiting.done():
+            waiting.set_result(None)
+
+    def _leave(self, text: str, values: Any) -> None:
+        self._waiting.append((text, values))
+
+    def _send(self, text: str, values: Any) -> list[Row]:
+        statements, self._waiting = [*self._waiting, (text, values)], []
+        for each, given in statements:
+            self._tell(each, given)
+            known = self._prepared.get(each)
+            if known is None:
+                numbered, order = _numbered(each)
+                known = f"s{len(self._prepared)}".encode(), order
+                self._pg.send_prepare(known[0], numbered.encode())
+                self._prepared[each] = known
+            name, order = known
+            self._pg.send_query_prepared(name, [_postgres_value(given[one]) for one in order])
+        self._pg.pipeline_sync()
+        while self._pg.flush() and not self._broken:
+            await_only(asyncio.sleep(0.001))  # more than fits on the way; what comes back is read
+        return self._received()
+
+    def _received(self) -> list[Row]:
+        """The rows of the last statement; raises the first error, when all has come."""
+        last: Any = None
+        fault: psycopg.Error | None = None
+        while True:
+            while self._pg.is_busy():
+                if self._broken:
+                    raise self._broken
+                self._readable = self._loop.create_future()
+                await_only(self._readable)
+            result = self._pg.get_result()
+            if result is None and self.lost:
+                raise fault or self._broken or psycopg.OperationalError("the connection ended")
+            if result is None:
+                continue  # the end of one statement
+            if result.status == ExecStatus.PIPELINE_SYNC:
+                break
+            if result.status == ExecStatus.FATAL_ERROR and fault is None:
+                fault = error_from_result(result)
+            last = result
+        if fault:
+            raise fault
+        return _rows(last)
 
 
 class Within(Channel):
-    """A channel in the transaction of a session, at once and with the errors of SQLAlchemy."""
-
-    def _leave(self, text: str, values: Any) -> None:
-        self._send(text, values)
+    """A channel in the transaction of a session, with the errors of SQLAlchemy."""
 
     def _send(self, text: str, values: Any) -> list[Row]:
         result = self._connection.exec_driver_sql(text, values)
         return [tuple(row) for row in result] if result.returns_rows else []
 
 
-_Statement = tuple[str, Any]
 Source = Session | Channel
 
 
@@ -189,6 +259,57 @@ def _sqlite_value(value: Any) -> Any:
     if isinstance(value, (list, Mapping)):
         return orjson.dumps(value).decode()
     return value
+
+
+def _rows(result: Any) -> list[Row]:
+    """The rows of a result in the text form of PostgreSQL."""
+    readers = [_READERS.get(result.ftype(at), bytes.decode) for at in range(result.nfields)]
+    return [
+        tuple(
+            None if (value := result.get_value(row, at)) is None else read(value)
+            for at, read in enumerate(readers)
+        )
+        for row in range(result.ntuples)
+    ]
+
+
+# By the type of a column; all others are text, moments and days among them.
+_READERS: Mapping[int, Callable[[bytes], Any]] = {
+    16: lambda value: value == b"t",
+    17: lambda value: bytes.fromhex(value[2:].decode()),
+    20: int,
+    21: int,
+    23: int,
+}
+
+
+def _postgres_value(value: Any) -> bytes | None:
+    """A value in the text form of PostgreSQL."""
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        return _hex(value).encode()
+    if isinstance(value, datetime | date):
+        return value.isoformat().encode()
+    if isinstance(value, list):
+        return f"{{{','.join(map(_element, value))}}}".encode()
+    return str(value).encode()
+
+
+def _element(value: str | int) -> str:
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+@lru_cache(maxsize=256)
+def _numbered(statement: str) -> tuple[str, tuple[str, ...]]:
+    """A statement with `$1` for its values, and their names in that order."""
+    order: dict[str, int] = {}
+
+    def place(match: re.Match[str]) -> str:
+        return f"${order.setdefault(match[1], len(order) + 1)}"
+
+    return re.sub(r"%\((\w+)\)s", place, statement), tuple(order)
 
 
 @lru_cache(maxsize=256)

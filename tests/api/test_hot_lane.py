@@ -198,10 +198,11 @@ async def test_a_read_that_fails_is_made_for_each_request_apart(
 async def test_a_connection_that_was_lost_meanwhile_is_made_anew(service_on_each: Service) -> None:
     service = service_on_each
     before = [await one(service, kind) for kind in ("dossier", "advice")]
-    for channel in service.app.state.desk.gate.database.channels:
-        [pid] = channel.one("SELECT pg_backend_pid()")
-        with service.office.database.writing() as session:
-            session.connection().exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 5000)")
+    with service.office.database.writing() as session:
+        session.connection().exec_driver_sql(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
     after = [await one(service, kind) for kind in ("dossier", "advice")]
 
