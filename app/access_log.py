@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlmodel import Session, col, delete, func, insert, select, update
 
 from app import driver, log_tree
-from app.database import PATIENCE, Database, Line, give_up
+from app.database import PATIENCE, Database, Line, settle
 from app.driver import Channel, Source
 from app.errors import (
     ClockBehind,
@@ -285,7 +285,7 @@ class AccessLog:
         self._database, self._line = database, Line(database)
         self._keys = keys
         self._origin = origin
-        self._waiting: list[tuple[_Event, asyncio.Future[int | DecisionOvertaken]]] = []
+        self._waiting: list[tuple[_Event, asyncio.Future[int]]] = []
         self._writer: asyncio.Task[None] | None = None
         self.failed = False  # the last append failed; health tells
         self.rewritten = False  # the log is not what was signed: nothing may leave
@@ -311,7 +311,7 @@ class AccessLog:
         if self.rewritten:
             raise LogUnavailable
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[int | DecisionOvertaken] = loop.create_future()
+        future: asyncio.Future[int] = loop.create_future()
         self._waiting.append((_Event(visit, trace, now, register_version, parts), future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._drain())
@@ -319,16 +319,13 @@ class AccessLog:
         # long.
         patience = loop.call_later(PATIENCE, self._give_up, future)
         try:
-            result = await future
+            return await future
         finally:
             patience.cancel()
-        if isinstance(result, DecisionOvertaken):
-            raise result
-        return result
 
-    def _give_up(self, future: "asyncio.Future[int | DecisionOvertaken]") -> None:
+    def _give_up(self, future: "asyncio.Future[int]") -> None:
         self.failed = True
-        give_up(future, LogUnavailable())
+        settle(future, LogUnavailable())
 
     async def _drain(self) -> None:
         while self._waiting:
@@ -339,12 +336,7 @@ class AccessLog:
                 self.failed = True
                 results = [LogUnavailable() for _ in batch]
             for (_, future), result in zip(batch, results, strict=True):
-                if future.done():
-                    continue  # who asked went away
-                if isinstance(result, LogUnavailable):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
+                settle(future, result)
 
     def _record(self, events: Sequence[_Event]) -> list[Result]:
         """Make the records, and append those that can be made."""

@@ -134,30 +134,24 @@ def _work_off(jobs: "SimpleQueue[_Job | None]") -> None:
     """One job after another, until there are to be no more."""
     while job := jobs.get():
         work, loop, done = job
+        result: Any
         try:
-            tell = partial(_settle, done, result=work())
+            result = work()
         except BaseException as error:  # noqa: BLE001 - raised where the work is waited for
-            tell = partial(_settle, done, error=error)
+            result = error
         del job, work
         with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-            loop.call_soon_threadsafe(tell)
+            loop.call_soon_threadsafe(settle, done, result)
 
 
-def _settle(
-    done: "asyncio.Future[Any]", result: Any = None, error: BaseException | None = None
-) -> None:
-    if done.done():
+def settle(future: asyncio.Future[Any], result: Any) -> None:
+    """Let who still waits have the result; an exception is raised there."""
+    if future.done():
         return
-    if error is None:
-        done.set_result(result)
+    if isinstance(result, BaseException):
+        future.set_exception(result)
     else:
-        done.set_exception(error)
-
-
-def give_up(future: asyncio.Future[Any], fault: Exception) -> None:
-    """Let who waits for this wait no longer."""
-    if not future.done():
-        future.set_exception(fault)
+        future.set_result(result)
 
 
 class Line:

@@ -206,8 +206,9 @@ class Pipe(Channel):
                 continue  # the end of one statement
             if result.status == ExecStatus.PIPELINE_SYNC:
                 break
-            if result.status == ExecStatus.FATAL_ERROR and fault is None:
-                fault = error_from_result(result)
+            # Whatever is not success fails: a record may not seem to stand.
+            if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+                fault = fault or error_from_result(result)
             last = result
         if fault:
             raise fault
@@ -329,14 +330,14 @@ def _for_sqlite(statement: str) -> str:
 @lru_cache(maxsize=64)
 def _insert(table: str, columns: tuple[str, ...]) -> str:
     names = ", ".join(columns)
-    return f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in columns)})"  # noqa: S608
+    return f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in columns)})"  # noqa: S608 - names of columns
 
 
 @lru_cache(maxsize=64)
 def _insert_json(table: str, columns: tuple[str, ...]) -> str:
     names = ", ".join(columns)
     rows = f"json_populate_recordset(CAST(NULL AS {table}), CAST(%(rows)s AS json))"
-    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows}"  # noqa: S608
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows}"  # noqa: S608 - names of columns
 
 
 def _hex(value: bytes) -> str:

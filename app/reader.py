@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from app import driver
-from app.database import PATIENCE, Database, Line, give_up
+from app.database import PATIENCE, Database, Line, settle
 from app.driver import Channel
 from app.errors import DatabaseSilent
 
@@ -37,7 +37,7 @@ class Reader:
         self._waiting.append((read, asked, future))
         if self._turn is None or self._turn.done():
             self._turn = asyncio.create_task(self._drain())
-        patience = loop.call_later(PATIENCE, give_up, future, DatabaseSilent())
+        patience = loop.call_later(PATIENCE, settle, future, DatabaseSilent())
         try:
             return await future
         finally:
@@ -48,12 +48,7 @@ class Reader:
             batch = self._next()
             found = await self._line.run(self._read, batch)
             for (_, _, future), result in zip(batch, found, strict=True):
-                if future.done():
-                    continue  # who asked went away
-                if isinstance(result, Exception):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
+                settle(future, result)
 
     def _next(self) -> list[_Waiting]:
         """Those who waited longest, with at most so many questions that nobody waits for long."""
@@ -75,8 +70,7 @@ class Reader:
             kinds.setdefault(read, []).append(place)
         for read, places in kinds.items():
             try:
-                everything = [one for place in places for one in batch[place][1]]
-                told = iter(self._line.read(lambda channel: read(channel, everything)))  # noqa: B023
+                told = iter(self._told(read, [one for place in places for one in batch[place][1]]))
                 for place in places:
                     found[place] = [next(told) for _ in batch[place][1]]
             except Exception as error:  # noqa: BLE001 - whatever it was, who waits must hear of it
@@ -89,9 +83,16 @@ class Reader:
             return error  # the connection, not the question
         read, asked, _ = waiting
         try:
-            return self._line.read(lambda channel: read(channel, asked))
+            return self._told(read, asked)
         except Exception as own:  # noqa: BLE001 - as above
             return own
+
+    def _told(self, read: Read[Any, Any], asked: Sequence[Any]) -> Sequence[Any]:
+        told = self._line.read(lambda channel: read(channel, asked))
+        if len(told) != len(asked):
+            # Somebody would get what is told of another person.
+            raise LookupError("not as many answers as questions")
+        return told
 
 
 def attempt(work: Callable[..., B], *arguments: Any) -> B | Exception:

@@ -234,3 +234,17 @@ async def test_more_questions_than_one_read_takes_are_read_in_turn(service: Serv
     first = [item["status"] for item in answers[0].json()["items"]]
     assert all([item["status"] for item in each.json()["items"]] == first for each in answers)
     assert len(service.records()) == 5 * 101
+
+
+@pytest.mark.parametrize("change", [lambda told: told[1:], lambda told: [*told, told[0]]])
+async def test_an_answer_too_few_or_too_many_goes_to_nobody(
+    service: Service, monkeypatch: pytest.MonkeyPatch, change: Any
+) -> None:
+    """Else somebody would get what is told of another person."""
+    tell_all = lookup.tell_all
+    monkeypatch.setattr(lookup, "tell_all", lambda *asked: change(tell_all(*asked)))
+
+    answers = await asyncio.gather(*(service.dossier(CITY, each) for each in PERSONS[:4]))
+
+    assert [answer.status_code for answer in answers] == [500] * 4
+    assert [record["outcome"] for record in service.records()] == ["error"] * 4
