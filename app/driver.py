@@ -8,9 +8,10 @@ PostgreSQL: SQLite locks the database when a writer begins.
 import asyncio
 import re
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from struct import Struct
 from typing import Any
 
 import orjson
@@ -73,9 +74,10 @@ class Channel:
         if self._sqlite:
             self._leave(_insert(table, columns), [_sqlite_values(row) for row in rows])
         else:
-            # PostgreSQL makes the rows of the table from one text: a value each would cost more.
-            text = orjson.dumps(rows, default=_hex).decode()
-            self._leave(_insert_json(table, columns), {"rows": text})
+            # PostgreSQL takes a list for each column: a value each would cost more.
+            lists = {name: _Many(_listed(row[name]) for row in rows) for name in columns}
+            types = tuple(_type_of(row[name] for row in rows) for name in columns)
+            self._leave(_insert_many(table, columns, types), lists)
 
     def begin(self) -> None:
         """Begin a transaction that writes, on a connection of our own."""
@@ -183,7 +185,10 @@ class Pipe(Channel):
                 self._pg.send_prepare(known[0], numbered.encode())
                 self._prepared[each] = known
             name, order = known
-            self._pg.send_query_prepared(name, [_postgres_value(given[one]) for one in order])
+            values = [given[one] for one in order]
+            self._pg.send_query_prepared(
+                name, list(map(_postgres_value, values)), [type(value) is _Many for value in values]
+            )
         self._pg.pipeline_sync()
         while self._pg.flush() and not self._broken:
             await_only(asyncio.sleep(0.001))  # more than fits on the way; what comes back is read
@@ -284,12 +289,51 @@ _READERS: Mapping[int, Callable[[bytes], Any]] = {
 }
 
 
+class _Many(list[bytes | str | None]):
+    """The values of one column in many rows: PostgreSQL gets them in its binary form."""
+
+    def packed(self) -> bytes:
+        """An array of one dimension, of bytes or of texts; a record is not written out in hex."""
+        of_bytes = any(isinstance(value, bytes) for value in self)
+        parts = [_ARRAY_HEAD(1, 1, 17 if of_bytes else 25, len(self), 1)]
+        for value in self:
+            if value is None:
+                parts.append(_NOTHING)
+                continue
+            content = value if isinstance(value, bytes) else value.encode()
+            parts += (_LENGTH(len(content)), content)
+        return b"".join(parts)
+
+
+# Dimensions, whether there are nulls, the type of the elements; their number, the first index.
+_ARRAY_HEAD = Struct("!5i").pack
+_LENGTH = Struct("!i").pack
+_NOTHING = _LENGTH(-1)
+
+
+def _listed(value: Any) -> bytes | str | None:
+    """A value among those of its column."""
+    if value is None or isinstance(value, bytes | str):
+        return value
+    if isinstance(value, Mapping):
+        return orjson.dumps(value).decode()
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _type_of(values: Iterable[Any]) -> str:
+    """The type of PostgreSQL for a column with these values."""
+    found = next((type(value) for value in values if value is not None), str)
+    return {bytes: "bytea", int: "bigint", datetime: "timestamptz", dict: "json"}.get(found, "text")
+
+
 def _postgres_value(value: Any) -> bytes | None:
-    """A value in the text form of PostgreSQL."""
+    """A value in the text form of PostgreSQL; of a column, in its binary form."""
     if value is None:
         return None
+    if isinstance(value, _Many):
+        return value.packed()
     if isinstance(value, bytes):
-        return _hex(value).encode()
+        return f"\\x{value.hex()}".encode()
     if isinstance(value, datetime | date):
         return value.isoformat().encode()
     if isinstance(value, list):
@@ -334,12 +378,13 @@ def _insert(table: str, columns: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _insert_json(table: str, columns: tuple[str, ...]) -> str:
+def _insert_many(table: str, columns: tuple[str, ...], types: tuple[str, ...]) -> str:
     names = ", ".join(columns)
-    rows = f"json_populate_recordset(CAST(NULL AS {table}), CAST(%(rows)s AS json))"
-    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows}"  # noqa: S608 - names of columns
+    lists = ", ".join(map(_list_of, columns, types))
+    return f"INSERT INTO {table} ({names}) SELECT * FROM unnest({lists})"  # noqa: S608 - names of columns
 
 
-def _hex(value: bytes) -> str:
-    """As PostgreSQL writes bytes."""
-    return f"\\x{value.hex()}"
+def _list_of(column: str, type_: str) -> str:
+    """The parameter of a column: bytes and texts travel as they are, the others as texts."""
+    given = f"CAST(%({column})s AS {'bytea' if type_ == 'bytea' else 'text'}[])"
+    return given if type_ in ("bytea", "text") else f"CAST({given} AS {type_}[])"
