@@ -4,13 +4,11 @@ import asyncio
 import logging
 import math
 import re
-import secrets
 import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
 
 from fastapi import Request, Response
 from limits import RateLimitItemPerMinute
@@ -51,7 +49,7 @@ from app.record import Trace
 from app.strangers import Strangers
 from app.tokens import Caller, Citizen, Verifier
 from app.values import but
-from app.visit import Visit, event_id_of, guid
+from app.visit import Visit, draw, event_id_of, guid
 
 DRAINED = 16 * 1024 * 1024  # what is read and dropped of a body that is too large
 BODY_SECONDS = 30  # that a body may take to arrive
@@ -240,7 +238,7 @@ def _begin(headers: Headers, door: Door[Body], now: datetime) -> Visit:
         correlation = ""
     if parent and _is_number(parent[1]):
         parent = None
-    drawn = _draw(50)
+    drawn = draw(50)
     return Visit(
         operation=door.operation,
         route=door.route,
@@ -250,19 +248,6 @@ def _begin(headers: Headers, door: Door[Body], now: datetime) -> Visit:
         trace_id=parent[1] if parent else drawn[26:42].hex(),
         span_id=drawn[42:].hex(),
     )
-
-
-_drawn = BytesIO()
-
-
-def _draw(count: int) -> bytes:
-    """Random bytes that nobody had: asking the system for a few costs as much as for many."""
-    global _drawn
-    found = _drawn.read(count)
-    if len(found) < count:
-        _drawn = BytesIO(secrets.token_bytes(100 * count))
-        found = _drawn.read(count)
-    return found
 
 
 def _is_number(id_: str) -> bool:

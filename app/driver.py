@@ -9,7 +9,7 @@ import asyncio
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from struct import Struct
 from typing import Any
@@ -187,7 +187,10 @@ class Pipe(Channel):
             name, order = known
             values = [given[one] for one in order]
             self._pg.send_query_prepared(
-                name, list(map(_postgres_value, values)), [type(value) is _Many for value in values]
+                name,
+                [_postgres_value(value) for value in values],
+                [type(value) is _Many for value in values],
+                result_format=_BINARY,
             )
         self._pg.pipeline_sync()
         while self._pg.flush() and not self._broken:
@@ -268,8 +271,8 @@ def _sqlite_value(value: Any) -> Any:
 
 
 def _rows(result: Any) -> list[Row]:
-    """The rows of a result in the text form of PostgreSQL."""
-    readers = [_READERS.get(result.ftype(at), bytes.decode) for at in range(result.nfields)]
+    """The rows of a result in the binary form of PostgreSQL."""
+    readers = [_READERS[result.ftype(at)] for at in range(result.nfields)]
     return [
         tuple(
             None if (value := result.get_value(row, at)) is None else read(value)
@@ -279,13 +282,25 @@ def _rows(result: Any) -> list[Row]:
     ]
 
 
-# By the type of a column; all others are text, moments and days among them.
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)  # from when PostgreSQL counts
+_BINARY = 1
+
+
+def _read_number(value: bytes) -> int:
+    return int.from_bytes(value, "big", signed=True)
+
+
+# By the type of a column (pg_type.dat): a statement asks for no other.
 _READERS: Mapping[int, Callable[[bytes], Any]] = {
-    16: lambda value: value == b"t",
-    17: lambda value: bytes.fromhex(value[2:].decode()),
-    20: int,
-    21: int,
-    23: int,
+    16: lambda value: value == b"\x01",
+    17: bytes,
+    20: _read_number,
+    21: _read_number,
+    23: _read_number,
+    25: bytes.decode,
+    1043: bytes.decode,
+    1082: lambda value: _FIRST.date() + timedelta(days=_read_number(value)),
+    1184: lambda value: _FIRST + timedelta(microseconds=_read_number(value)),
 }
 
 

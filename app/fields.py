@@ -540,13 +540,13 @@ def project(dossier: Mapping[str, Any], leaves: Collection[str]) -> Projection:
     return Projection(document, sorted(found))
 
 
-@dataclass(frozen=True)
-class _Branch:
+class _Branch(NamedTuple):
     """A JSON property on the way to wanted leaves."""
 
     name: str
     many: bool  # an array of what is below
     leaf: str | None  # the id, where the way ends
+    whole: bool  # a leaf that may hold more than a text or a yes or no
     below: tuple["_Branch", ...]
 
 
@@ -571,6 +571,7 @@ def _branch(part: str, depth: int, leaves: list[str]) -> _Branch:
         part.removesuffix("[]"),
         part.endswith("[]"),
         leaves[0] if ends else None,
+        ends and leaves[0] in _WHOLE,
         () if ends else _split(leaves, depth + 1),
     )
 
@@ -581,25 +582,24 @@ def _keep_object(
     kept = {}
     for branch in branches:
         value = document.get(branch.name)
+        if value is None:
+            continue
         if branch.many:
-            items = value if isinstance(value, list) else []
-            value = [item for each in items if _has_value(item := _keep(branch, each, found))]
-        elif value is not None:
+            items = value if isinstance(value, list) else ()
+            value = [item for each in items if (item := _keep(branch, each, found)) is not None]
+        else:
             value = _keep(branch, value, found)
-        if _has_value(value):
+        if value or value is False:
             kept[branch.name] = value
     return kept
 
 
 def _keep(branch: _Branch, value: Any, found: set[str]) -> Any:
-    leaf = branch.leaf
+    """What is kept of a value; None for nothing."""
+    _, _, leaf, whole, below = branch
     if leaf is None:
-        return _keep_object(branch.below, value, found) if isinstance(value, dict) else None
-    if not (_has_value(value) and (isinstance(value, (str, bool)) or leaf in _WHOLE)):
+        return (_keep_object(below, value, found) or None) if isinstance(value, dict) else None
+    if not ((value or value is False) and (whole or isinstance(value, (str, bool)))):
         return None
     found.add(leaf)
     return value
-
-
-def _has_value(value: Any) -> bool:
-    return value is False or bool(value)

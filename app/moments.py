@@ -15,6 +15,8 @@ def brussels_date(moment: datetime) -> date:
     return moment.astimezone(BRUSSELS).date()
 
 
+# The records of a batch, and of a commit, tell of the same moments.
+@lru_cache(maxsize=64)
 def rfc3339(moment: datetime) -> str:
     """UTC with milliseconds and Z, as in `2026-11-21T09:30:00.125Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
