@@ -82,8 +82,9 @@ def write(source: Source, entries: Sequence[Entry]) -> list[Result]:
 _LOCK = "SELECT size, newest, edge FROM log_head FOR UPDATE"
 _STATE = "SELECT version, known_at FROM register_state"
 _STATE_AND_STORED = """
-    SELECT s.version, s.known_at, r.event_id, r.log_index FROM register_state s
-    LEFT JOIN access_record r ON r.event_id = ANY(:ids)
+    SELECT s.version, s.known_at, r.event_id, r.log_index
+    FROM register_state s LEFT JOIN EACH(:ids) AS given ON TRUE
+    LEFT JOIN access_record r ON r.event_id = given.value
 """
 _GROW = "UPDATE log_head SET size = :size, newest = :newest, edge = :edge"
 
@@ -230,8 +231,13 @@ def remove_below(session: Session, index: int, most: int) -> tuple[int, int]:
 
 
 def _indexes(source: Source, event_ids: Sequence[str]) -> dict[str, int]:
-    statement = "SELECT event_id, log_index FROM access_record WHERE event_id = ANY(:ids)"
-    return dict(driver.of(source).rows(statement, ids=[*event_ids]))
+    return dict(driver.of(source).rows(_INDEXES, ids=[*event_ids]))
+
+
+_INDEXES = """
+    SELECT r.event_id, r.log_index
+    FROM EACH(:ids) AS given CROSS JOIN access_record r WHERE r.event_id = given.value
+"""
 
 
 def write_command(

@@ -83,7 +83,7 @@ def read_each(
     """
     wanted = [block for block in fields.BLOCKS if block in blocks]
     columns = "".join(f", CAST(v.{COLUMNS[block]} AS TEXT)" for block in wanted)
-    numbers = [number for person in persons for number in person]
+    numbers = _all_of(persons)
     newest: dict[str, tuple[datetime, int, list[Any]]] = {}
     statement = _CURRENT.format(columns=columns)
     for insz, fetched_at, id_, *values in driver.of(source).rows(
@@ -97,10 +97,15 @@ _CURRENT = """
     SELECT a.insz, a.fetched_at, a.id{columns} FROM (
         SELECT insz, fetched_at, id, version, row_number() OVER (
             PARTITION BY insz ORDER BY fetched_at DESC, id DESC) AS nth
-        FROM source_answer
-        WHERE insz = ANY(:numbers) AND version IS NOT NULL AND learned_at <= :known_at) AS a
-    JOIN dossier_version v ON v.id = a.version WHERE a.nth = 1
+        FROM EACH(:numbers) AS given CROSS JOIN source_answer
+        WHERE insz = given.value AND version IS NOT NULL AND learned_at <= :known_at) AS a
+    CROSS JOIN dossier_version v WHERE v.id = a.version AND a.nth = 1
 """
+
+
+def _all_of(persons: Sequence[Sequence[str]]) -> list[str]:
+    """Each number of these persons once: what is asked twice at a time is read once."""
+    return [*dict.fromkeys(number for person in persons for number in person)]
 
 
 def _dossier(
@@ -135,7 +140,7 @@ def known_each(
     )
     rows = driver.of(source).rows(
         _ANSWERS.format(columns=columns),
-        numbers=[number for person in persons for number in person],
+        numbers=_all_of(persons),
         known_at=known_at,
     )
     found: dict[str, list[Answer]] = {}
@@ -163,7 +168,8 @@ _ANSWERS = """
                 PARTITION BY insz, version, code ORDER BY fetched_at DESC, id DESC) AS nth,
             row_number() OVER (
                 PARTITION BY insz, version IS NULL ORDER BY fetched_at DESC, id DESC) AS newest
-        FROM source_answer WHERE insz = ANY(:numbers) AND learned_at <= :known_at) AS a
+        FROM EACH(:numbers) AS given CROSS JOIN source_answer
+        WHERE insz = given.value AND learned_at <= :known_at) AS a
     LEFT JOIN dossier_version v ON v.id = a.version
     WHERE a.nth = 1 ORDER BY a.fetched_at DESC, a.id DESC
 """

@@ -3,6 +3,9 @@
 One text serves both databases. `:name` is a value, `= ANY(:name)` holds for a member of a list,
 `EACH(:name)` is a table with the members of a list in its column `value`. FOR UPDATE is for
 PostgreSQL: SQLite locks the database when a writer begins.
+
+What is looked for by a list is `EACH(:name) AS given CROSS JOIN` its table: SQLite never turns that
+order round, and so finds each member by the index, whatever statistics it once took.
 """
 
 import asyncio
@@ -112,7 +115,8 @@ class Channel:
         self._tell(text, values)
         cursor = self._connection.cursor()
         run = cursor.executemany if isinstance(values, list) else cursor.execute
-        return run(text, values).fetchall()  # type: ignore[no-any-return]
+        found: list[Row] = run(text, values).fetchall()
+        return found
 
     def _tell(self, text: str, values: Any) -> None:
         """Whoever listens to the engine hears these statements too."""
@@ -382,7 +386,7 @@ def _for_postgres(statement: str) -> str:
 @lru_cache(maxsize=256)
 def _for_sqlite(statement: str) -> str:
     text = re.sub(r"= ANY\(:(\w+)\)", r"IN (SELECT value FROM json_each(:\1))", statement)
-    text = re.sub(r"EACH\(:(\w+)\)", r"json_each(:\1)", text)
+    text = re.sub(r"EACH\(:(\w+)\)", r"(SELECT value FROM json_each(:\1))", text)
     return text.replace(" FOR UPDATE", "")
 
 

@@ -46,7 +46,8 @@ class Wanted(NamedTuple):
 _HOLDS = "r.learned_at <= :known_at AND (r.dropped_at IS NULL OR r.dropped_at > :known_at)"
 _NUMBERS = f"""
     WITH RECURSIVE up(asked, number) AS (
-        SELECT r.old, r.current FROM replaced_number r WHERE r.old = ANY(:numbers) AND {_HOLDS}
+        SELECT r.old, r.current FROM EACH(:numbers) AS given CROSS JOIN replaced_number r
+        WHERE r.old = given.value AND {_HOLDS}
         UNION
         SELECT up.asked, r.current
         FROM up JOIN replaced_number r ON r.old = up.number WHERE {_HOLDS}
@@ -262,11 +263,14 @@ def is_replaced(source: Source, insz: Insz) -> bool:
 
 def contacts_of(source: Source, numbers: Collection[str]) -> dict[str, Mapping[str, Any]]:
     """The contact details that the register has of these persons."""
-    rows = driver.of(source).rows(
-        "SELECT insz, CAST(contact AS TEXT) FROM person WHERE insz = ANY(:numbers)",
-        numbers=[*numbers],
-    )
+    rows = driver.of(source).rows(_CONTACTS, numbers=[*dict.fromkeys(numbers)])
     return {insz: driver.json(contact) for insz, contact in rows if contact is not None}
+
+
+_CONTACTS = """
+    SELECT p.insz, CAST(p.contact AS TEXT)
+    FROM EACH(:numbers) AS given CROSS JOIN person p WHERE p.insz = given.value
+"""
 
 
 def numbers_of(source: Source, insz: Insz, known_at: datetime = ALWAYS) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The hot lane counted: statements, commits and sessions, for one question and for many."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -248,3 +249,56 @@ async def test_an_answer_too_few_or_too_many_goes_to_nobody(
 
     assert [answer.status_code for answer in answers] == [500] * 4
     assert [record["outcome"] for record in service.records()] == ["error"] * 4
+
+
+# A few statements find their row by no index: the tables with one row.
+ONE_ROW = {"log_head", "register_state"}
+
+
+@pytest.mark.parametrize("rows", [9, 1000])
+async def test_no_statistics_make_sqlite_read_a_whole_table(service: Service, rows: int) -> None:
+    """Taken of a table with nine records, they would hold for the millions that come."""
+    for kind in ("dossier", "advice"):
+        await many(service, kind, 60)
+    with counted(service) as told:
+        for kind in ("dossier", "advice"):
+            assert await many(service, kind, 60) == 200
+    tables = {
+        name for [name] in query(service, "SELECT name FROM sqlite_schema WHERE type='table'")
+    }
+    with service.office.database.writing() as session:
+        run = session.connection().exec_driver_sql
+        run("ANALYZE")
+        run("DELETE FROM sqlite_stat1")
+        run(
+            "INSERT INTO sqlite_stat1 SELECT tbl_name, iif(type = 'index', name, NULL), "
+            f"'{rows} 1 1' FROM sqlite_schema WHERE type IN ('index', 'table')"
+        )
+    await service.close()  # they are read when a connection is opened
+
+    plans = {statement: plan(service, statement) for statement in {*told} - {"COMMIT"}}
+
+    assert len(plans) >= 9
+    for statement, steps in plans.items():
+        read = {step.split()[1] for step in steps if step.startswith("SCAN")}
+        whole = {named(statement, alias) for alias in read} & tables - ONE_ROW
+        assert not whole, (statement, steps)
+
+
+def query(service: Service, statement: str, values: Any = ()) -> list[Any]:
+    with service.office.database.reading() as session:
+        return list(session.connection().exec_driver_sql(statement, values))
+
+
+def plan(service: Service, statement: str) -> list[str]:
+    """The steps that SQLite takes; it asks for no value that would matter."""
+    if statement.startswith("BEGIN"):
+        return []
+    values = dict.fromkeys(re.findall(r":(\w+)", statement), "[]")
+    return [row[3] for row in query(service, f"EXPLAIN QUERY PLAN {statement}", values)]
+
+
+def named(statement: str, alias: str) -> str:
+    """The table that a name in a plan stands for."""
+    found = re.search(rf"(?:FROM|JOIN) (\w+) (?:AS )?{alias}\b", statement)
+    return found[1] if found else alias
