@@ -271,8 +271,9 @@ async def test_no_statistics_make_sqlite_read_a_whole_table(service: Service, ro
         run("ANALYZE")
         run("DELETE FROM sqlite_stat1")
         run(
-            "INSERT INTO sqlite_stat1 SELECT tbl_name, iif(type = 'index', name, NULL), "
-            f"'{rows} 1 1' FROM sqlite_schema WHERE type IN ('index', 'table')"  # noqa: S608 - a number
+            "INSERT INTO sqlite_stat1 SELECT tbl_name, iif(type = 'index', name, NULL), ? "
+            "FROM sqlite_schema WHERE type IN ('index', 'table')",
+            (f"{rows} 1 1",),
         )
     await service.close()  # they are read when a connection is opened
 
