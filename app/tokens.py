@@ -293,8 +293,11 @@ class Verifier:
 
     def _remember(self, digest: bytes, caller: Caller | Citizen, now: datetime) -> None:
         self._callers.pop(digest, None)
-        if len(self._callers) >= CACHE_SIZE:
-            del self._callers[next(iter(self._callers))]
+        while self._callers:  # the oldest comes first; who is not asked for again does not stay
+            oldest = next(iter(self._callers))
+            if self._callers[oldest][2] > now and len(self._callers) < CACHE_SIZE:
+                break
+            del self._callers[oldest]
         self._callers[digest] = (caller, now, min(now + CACHE_TTL, caller.expires_at))
 
 

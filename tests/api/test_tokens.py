@@ -908,6 +908,17 @@ async def test_forgets_the_oldest_when_full(
 
 
 @pytest.mark.anyio
+async def test_keeps_nobody_who_does_not_come_back() -> None:
+    subject = verifier()
+    for number in range(5):
+        await verify(subject, token(jti=str(number)), NOW + number * SECOND)
+
+    await verify(subject, token(jti="later"), NOW + 62 * SECOND)
+
+    assert len(subject._callers) == 3
+
+
+@pytest.mark.anyio
 async def test_forgets_every_token_when_the_keys_change(decoded: list[str]) -> None:
     server = Jwks(rsa_jwk(), ec_jwk())
     subject, good = server.verifier(), token()
