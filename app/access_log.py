@@ -3,15 +3,15 @@
 import asyncio
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, delete, func, insert, select, update
 
 from app import driver, log_tree
-from app.database import PATIENCE, Database, Line, settle
-from app.driver import Channel, Source
+from app.database import Database, Line, settle
+from app.driver import PATIENCE, Channel, Source
 from app.errors import (
     ClockBehind,
     DecisionOvertaken,
@@ -54,13 +54,10 @@ def write(source: Source, entries: Sequence[Entry]) -> list[Result]:
         if unfit := _unfit(entry, version, known_at, newest):
             results.append(unfit)
             continue
-        columns = entry.columns
-        if entry.allowance:
-            ordinal = _take_turn(channel, entry.allowance)
-            if ordinal is None:
-                results.append(QuotaTaken())
-                continue
-            columns = entry.numbered(ordinal)
+        columns = _take_turn(channel, entry, entry.allowance) if entry.allowance else entry.columns
+        if isinstance(columns, Exception):
+            results.append(columns)
+            continue
         newest = max(newest or entry.recorded_at, entry.recorded_at)
         known[entry.event_id] = size
         results.append(size)
@@ -102,13 +99,19 @@ def _unfit(
     return None
 
 
-def _take_turn(channel: Channel, allowance: Allowance) -> int | None:
-    """Take a turn, under the lock of the head: its ordinal, or None when there is none left."""
-    taken = used(channel, allowance)
-    if taken >= allowance.maximum:
-        return None
+def _take_turn(
+    channel: Channel, entry: Entry, allowance: Allowance
+) -> Mapping[str, Any] | QuotaTaken | LogUnavailable:
+    """The columns with the turn that is taken, under the lock of the head; or why none is."""
+    ordinal = used(channel, allowance) + 1
+    if ordinal > allowance.maximum:
+        return QuotaTaken()
+    try:
+        columns = entry.numbered(ordinal)
+    except LogUnavailable as too_large:
+        return too_large
     channel.run(_TAKE, **allowance.turn._asdict())
-    return taken + 1
+    return columns
 
 
 _TAKE = """
@@ -371,6 +374,9 @@ class AccessLog:
             parts = tuple(entry_of(*part, key, origin, now, None) for part in event.parts)
         except LogUnavailable as unavailable:
             return unavailable
+        except Exception:  # noqa: BLE001 - whatever it was, it is not the fault of the others
+            self.failed = True
+            return LogUnavailable()
         return but(entry, parts=parts) if parts else entry
 
     def _key(self, moment: datetime) -> MonthKey | None:

@@ -15,18 +15,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlmodel import Session, create_engine
 
 from app import driver
-from app.driver import Channel, Pipe
+from app.driver import PATIENCE, Channel, Pipe
 from app.errors import DatabaseSilent
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
-PATIENCE = 30  # seconds after which a database that says nothing counts as away
 LOCK_TIMEOUT = 10_000  # milliseconds; a lock that is not had by then fails the append
 
 P = ParamSpec("P")
@@ -108,8 +107,12 @@ class Database:
         connection: Any = pooled.driver_connection
         pooled.detach()
         if self.waits_in_loop:
-            connection.autocommit = True
-            connection.execute(driver.BY_INDEX)
+            try:
+                connection.autocommit = True
+                connection.execute(driver.BY_INDEX)
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def close(self, channel: Channel) -> None:
@@ -188,7 +191,8 @@ class Line:
     def write(self, work: Callable[[Channel], T]) -> T:
         """What `work` gives, in one transaction that is committed when this returns.
 
-        Once more on a new connection when the kept one turns out lost, unless its COMMIT was sent.
+        Once more on a new connection when the kept one turns out lost, also when its COMMIT was
+        sent: what is written is to know whether it stands already.
         """
 
         def transaction(channel: Channel) -> T:
@@ -205,7 +209,7 @@ class Line:
         try:
             return work(channel)
         except BaseException as error:
-            lost = isinstance(error, driver.GONE) and channel.lost and not channel.ending
+            lost = isinstance(error, driver.GONE) and channel.lost
             # What was begun ends with the connection, whatever state that is in.
             self.close()
             if not (kept and lost):
@@ -227,17 +231,17 @@ class Line:
     def _kept(self) -> Channel | None:
         """The connection, unless the file of SQLite was moved or replaced: that is another one."""
         moved = self._file != self._database.file
-        elsewhere = isinstance(self._channel, Pipe) and self._channel.is_of_another_loop()
-        if self._channel and (moved or elsewhere):
+        if self._channel and (moved or self._channel.worn):
             self.close()
         return self._channel
 
     def _fresh(self) -> Channel:
         self._file = self._database.file
         if self._database.waits_in_loop:
-            # Connecting takes its time, and asks the names of machines.
-            connection = await_only(to_thread.run_sync(self._database.connect))
-            self._channel = Pipe(connection, self._database.engine)
+            # Connecting takes its time, and asks the names of machines; in a thread of its own, for
+            # a crowd of readers does not keep it waiting.
+            connecting = to_thread.run_sync(self._database.connect, limiter=CapacityLimiter(1))
+            self._channel = Pipe(await_only(connecting), self._database.engine)
         else:
             self._channel = Channel(self._database.connect(), self._database.engine)
         self._database.channels.add(self._channel)
@@ -340,6 +344,7 @@ def _postgres_engine(url: str) -> Engine:
         pool_timeout=10,
         connect_args={
             "options": limits,
+            "client_encoding": "UTF8",
             "connect_timeout": 5,
             # A machine that is gone says nothing; the connection is given up by then.
             "tcp_user_timeout": PATIENCE * 1000,

@@ -27,6 +27,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.util import await_only
 from sqlmodel import Session
 
+PATIENCE = 30  # seconds after which a database that says nothing counts as away
+STATEMENTS = 200  # that a connection prepares before it is given up for a new one
+
 # The connection is no longer there, or was broken off.
 GONE = (psycopg.OperationalError, psycopg.InterfaceError)
 # The lock or the connection failed, not what was written.
@@ -50,11 +53,15 @@ class Channel:
         self._connection = connection
         self._engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
-        self.ending = False  # a COMMIT was sent: only the database knows whether it stands
 
     @property
     def lost(self) -> bool:
         """Whether the connection is no longer there."""
+        return False
+
+    @property
+    def worn(self) -> bool:
+        """Whether it is to be replaced by a new one before it is used again."""
         return False
 
     def rows(self, statement: str, **values: Any) -> list[Row]:
@@ -84,12 +91,10 @@ class Channel:
 
     def begin(self) -> None:
         """Begin a transaction that writes, on a connection of our own."""
-        self.ending = False
         self._leave("BEGIN IMMEDIATE" if self._sqlite else "BEGIN", {})
 
     def commit(self) -> None:
         """End it so that it is durable when this returns."""
-        self.ending = True
         self._send("COMMIT", {})
 
     def close(self) -> None:
@@ -149,9 +154,11 @@ class Pipe(Channel):
         """Whether the connection is no longer there."""
         return self._broken is not None or self._pg.status != ConnStatus.OK
 
-    def is_of_another_loop(self) -> bool:
-        """Whether it waits in a loop that is not the running one."""
-        return self._loop is not asyncio.get_running_loop()
+    @property
+    def worn(self) -> bool:
+        """Whether it waits in another loop than the running one, or has prepared very much."""
+        elsewhere = self._loop is not asyncio.get_running_loop()
+        return elsewhere or len(self._prepared) >= STATEMENTS
 
     def close(self) -> None:
         """Close it, and with it what was begun."""
@@ -171,9 +178,18 @@ class Pipe(Channel):
         except psycopg.Error as error:
             self._broken = error
             self._deafen()
+        self._wake()
+
+    def _wake(self) -> None:
         waiting, self._readable = self._readable, None
         if waiting and not waiting.done():
             waiting.set_result(None)
+
+    def _give_up(self) -> None:
+        """A backend that is stopped, or a network that swallows, never says that it is gone."""
+        self._broken = psycopg.OperationalError("the database said nothing for too long")
+        self._deafen()
+        self._wake()
 
     def _leave(self, text: str, values: Any) -> None:
         self._waiting.append((text, values))
@@ -197,9 +213,25 @@ class Pipe(Channel):
                 result_format=_BINARY,
             )
         self._pg.pipeline_sync()
-        while self._pg.flush() and not self._broken:
-            await_only(asyncio.sleep(0.001))  # more than fits on the way; what comes back is read
+        if self._pg.flush():
+            self._push()
         return self._received()
+
+    def _push(self) -> None:
+        """Send more than fits on the way; what comes back meanwhile is read."""
+        silence = self._loop.call_later(PATIENCE, self._give_up)
+        while self._pg.flush() and not self._broken:
+            await_only(asyncio.sleep(0.001))
+        silence.cancel()
+
+    def _wait(self) -> None:
+        """Wait until something came, or for too long."""
+        self._readable = self._loop.create_future()
+        silence = self._loop.call_later(PATIENCE, self._give_up)
+        try:
+            await_only(self._readable)
+        finally:
+            silence.cancel()
 
     def _received(self) -> list[Row]:
         """The rows of the last statement; raises the first error, when all has come."""
@@ -209,8 +241,7 @@ class Pipe(Channel):
             while self._pg.is_busy():
                 if self._broken:
                     raise self._broken
-                self._readable = self._loop.create_future()
-                await_only(self._readable)
+                self._wait()
             result = self._pg.get_result()
             if result is None and self.lost:
                 raise fault or self._broken or psycopg.OperationalError("the connection ended")
@@ -219,12 +250,18 @@ class Pipe(Channel):
             if result.status == ExecStatus.PIPELINE_SYNC:
                 break
             # Whatever is not success fails: a record may not seem to stand.
-            if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+            if result.status not in _SUCCESS:
                 fault = fault or error_from_result(result)
+                if result.status not in _FAILURE:
+                    raise fault  # a copy, say, which has no end here
             last = result
         if fault:
             raise fault
         return _rows(last)
+
+
+_SUCCESS = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
+_FAILURE = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
 
 
 class Within(Channel):
@@ -236,6 +273,17 @@ class Within(Channel):
 
 
 Source = Session | Channel
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether an error is one of the connection: PostgreSQL calls others operational too.
+
+    Without a SQLSTATE the driver itself found it; 08 and 57P say that the connection has ended.
+    """
+    if isinstance(error, psycopg.Error):
+        state = error.sqlstate or ""
+        return isinstance(error, GONE) and (not state or state.startswith(("08", "57P")))
+    return isinstance(error, LOST)
 
 
 def of(source: Source) -> Channel:
@@ -357,7 +405,10 @@ def _postgres_value(value: Any) -> bytes | None:
         return value.isoformat().encode()
     if isinstance(value, list):
         return f"{{{','.join(map(_element, value))}}}".encode()
-    return str(value).encode()
+    text = str(value)
+    if "\0" in text:
+        raise psycopg.DataError("PostgreSQL text takes no NUL")  # it would end there
+    return text.encode()
 
 
 def _element(value: str | int) -> str:

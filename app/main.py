@@ -60,12 +60,17 @@ class Service(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        endpoint = self.straight.get(scope["path"]) if scope["type"] == "http" else None
+        direct = scope["type"] == "http" and not scope.get("root_path")
+        endpoint = self.straight.get(scope["path"]) if direct else None
         if endpoint is None:
             await super().__call__(scope, receive, send)
             return
         scope["app"] = self
-        response = await endpoint(Request(scope, receive))
+        request = Request(scope, receive)
+        try:
+            response = await endpoint(request)
+        except Exception as error:  # noqa: BLE001 - as on every other way
+            response = await _unexpected(request, error)
         await response(scope, receive, send)
 
 

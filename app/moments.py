@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 BRUSSELS = ZoneInfo("Europe/Brussels")
 
 
@@ -15,11 +15,16 @@ def brussels_date(moment: datetime) -> date:
     return moment.astimezone(BRUSSELS).date()
 
 
-# The records of a batch, and of a commit, tell of the same moments.
-@lru_cache(maxsize=64)
 def rfc3339(moment: datetime) -> str:
     """UTC with milliseconds and Z, as in `2026-11-21T09:30:00.125Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    # In UTC first: elsewhere two moments of one night can be equal.
+    return _written(moment.astimezone(UTC))
+
+
+# The records of a batch, and of a commit, tell of the same moments.
+@lru_cache(maxsize=64)
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def to_millisecond(moment: datetime) -> datetime:
@@ -38,14 +43,16 @@ def read_day(text: str) -> date | None:
     return days[0] if days and days[0] == days[1] and not text.endswith("-00") else None
 
 
-# The days of one person stand in several places, and those of a batch are often the same.
-@lru_cache(maxsize=4096)
 def possible_days(text: str) -> tuple[date, date] | None:
     """The first and last day that a date can stand for: `1957-00-00` is a whole year."""
-    match = _DAY.fullmatch(text)
-    if match is None:
-        return None
-    year, month, day = (int(group) for group in match.groups())
+    # Nothing but a date is remembered, whatever a caller wrote in its place.
+    return _days(text) if _DAY.fullmatch(text) else None
+
+
+# The days of one person stand in several places, and those of a batch are often the same.
+@lru_cache(maxsize=4096)
+def _days(text: str) -> tuple[date, date] | None:
+    year, month, day = int(text[:4]), int(text[5:7]), int(text[8:])
     try:
         if month and day:
             return date(year, month, day), date(year, month, day)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from app import driver
-from app.database import PATIENCE, Database, Line, settle
-from app.driver import Channel
+from app.database import Database, Line, settle
+from app.driver import PATIENCE, Channel
 from app.errors import DatabaseSilent
 
 AT_ONCE = 256  # questions in one read; a batch has at most 100
@@ -46,12 +46,16 @@ class Reader:
     async def _drain(self) -> None:
         while self._waiting:
             batch = self._next()
+            if not batch:
+                return
             found = await self._line.run(self._read, batch)
             for (_, _, future), result in zip(batch, found, strict=True):
                 settle(future, result)
 
     def _next(self) -> list[_Waiting]:
         """Those who waited longest, with at most so many questions that nobody waits for long."""
+        # Who gave up is told nothing: her question is not kept, and nobody is read for it.
+        self._waiting = [each for each in self._waiting if not each[2].done()]
         count = 0
         for place, (_, asked, _) in enumerate(self._waiting):
             count += len(asked)
@@ -63,7 +67,7 @@ class Reader:
         return batch
 
     def _read(self, batch: Sequence[_Waiting]) -> list[Sequence[Any] | Exception]:
-        """Each kind of question together; when that fails, each alone, so that one fails alone."""
+        """Each kind together; when that fails, each question alone, so that one fails alone."""
         found: dict[int, Sequence[Any] | Exception] = {}
         kinds: dict[Read[Any, Any], list[int]] = {}
         for place, (read, _, _) in enumerate(batch):
@@ -75,17 +79,14 @@ class Reader:
                     found[place] = [next(told) for _ in batch[place][1]]
             except Exception as error:  # noqa: BLE001 - whatever it was, who waits must hear of it
                 for place in places:
-                    found[place] = error if len(places) == 1 else self._alone(batch[place], error)
+                    found[place] = self._alone(batch[place], error)
         return [found[place] for place in range(len(batch))]
 
     def _alone(self, waiting: _Waiting, error: Exception) -> Sequence[Any] | Exception:
-        if isinstance(error, driver.LOST):
-            return error  # the connection, not the question
         read, asked, _ = waiting
-        try:
-            return self._told(read, asked)
-        except Exception as own:  # noqa: BLE001 - as above
-            return own
+        if driver.is_lost(error):
+            return error  # the connection, not a question
+        return [attempt(lambda one=one: self._told(read, [one])[0]) for one in asked]
 
     def _told(self, read: Read[Any, Any], asked: Sequence[Any]) -> Sequence[Any]:
         told = self._line.read(lambda channel: read(channel, asked))

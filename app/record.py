@@ -252,8 +252,8 @@ def columns_of(record: Mapping[str, Any]) -> dict[str, Any]:
 
 # A caller asks few different sets of fields, and gets few.
 @lru_cache(maxsize=1024)
-def _sorted(leaves: frozenset[str]) -> list[str]:
-    return sorted(leaves)
+def _sorted(leaves: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(leaves))
 
 
 @lru_cache(maxsize=1024)

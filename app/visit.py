@@ -1,5 +1,6 @@
 """One visit to the gate: who came, when, through which door. Pure."""
 
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,9 +41,18 @@ def draw(count: int) -> bytes:
     global _drawn
     found = _drawn.read(count)
     if len(found) < count:
-        _drawn = BytesIO(secrets.token_bytes(100 * count))
-        found = _drawn.read(count)
+        drawn = BytesIO(secrets.token_bytes(100 * count))
+        found, _drawn = drawn.read(count), drawn
     return found
+
+
+def _forget() -> None:
+    """A process that was forked off draws for itself."""
+    global _drawn
+    _drawn = BytesIO()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def event_id_of(secret: bytes, moment: datetime) -> str:

@@ -7,7 +7,9 @@ Here every operation that gives data meets every kind of failure, on both databa
 """
 
 import asyncio
+import os
 import resource
+import signal
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -22,9 +24,20 @@ from service import AUDITOR, CITY, FUND, LOG_ORIGIN, Service, execute
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import access_log, checkpoints, database, log_keys, log_tree, reader
+from app import (
+    access_log,
+    checkpoints,
+    database,
+    driver,
+    log_keys,
+    log_tree,
+    lookup,
+    reader,
+)
+from app.database import Line
 from app.demo_persons import MEMBER_NOK, RESIDENT_WITH_CERTIFICATE
 from app.deps import Desk
+from app.driver import Channel, Pipe
 from app.tlog import note
 from app.tlog.note import Checkpoint
 
@@ -310,8 +323,7 @@ async def test_a_database_that_says_nothing_counts_as_away(
     service_on_each: Service, monkeypatch: pytest.MonkeyPatch, table: str, recorded: bool
 ) -> None:
     service, ask = service_on_each, OPERATIONS["dossier"]  # a lock may take 10 s
-    for module in (database, access_log, reader):
-        monkeypatch.setattr(module, "PATIENCE", 0.3)
+    lose_patience(monkeypatch, 0.3)
     before = service.records()
 
     with service.office.database.writing() as session:
@@ -460,3 +472,67 @@ async def test_a_full_disk_leaves_the_old_checkpoint_beside_the_key(service: Ser
     await sign(other)
     await other.close()
     assert_whole(service)
+
+
+def lose_patience(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    for module in (driver, database, access_log, reader):
+        monkeypatch.setattr(module, "PATIENCE", seconds)
+
+
+@contextmanager
+def stopped(line: Line) -> Iterator[None]:
+    """The backend of a line hangs: its connection stays, and says nothing."""
+    channel = line._channel
+    assert isinstance(channel, Pipe)
+    process = channel._connection.info.backend_pid
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("service_on_each", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("lane", ["reader", "log"])
+async def test_a_backend_that_hangs_is_given_up_for_another(
+    service_on_each: Service, monkeypatch: pytest.MonkeyPatch, lane: str
+) -> None:
+    service, ask = service_on_each, OPERATIONS["dossier"]
+    await ask(service)
+    lose_patience(monkeypatch, 0.3)
+    gate = service.app.state.desk.gate
+
+    with stopped(getattr(gate, lane)._line):
+        async with asyncio.timeout(20):
+            await ask(service)
+            await eventually(lambda: is_served(service))
+
+    events = [record["eventId"] for record in service.records()]
+    assert len(set(events)) == len(events)
+
+
+@pytest.mark.parametrize("service_on_each", ["postgresql"], indirect=True)
+async def test_nobody_is_read_for_who_has_given_up(
+    service_on_each: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, ask = service_on_each, OPERATIONS["dossier"]
+    await ask(service)
+    gate = service.app.state.desk.gate
+    tell_all, read = lookup.tell_all, []
+
+    def count(channel: Channel, asked: Any) -> Any:
+        read.append(len(asked))
+        return tell_all(channel, asked)
+
+    monkeypatch.setattr(lookup, "tell_all", count)
+    for module in (database, access_log, reader):  # the connection itself is not given up yet
+        monkeypatch.setattr(module, "PATIENCE", 0.3)
+
+    with stopped(gate.reader._line):
+        refused = await asyncio.gather(*(ask(service) for _ in range(20)))
+    await eventually(lambda: is_served(service))
+
+    assert {each.status_code for each in refused} == {503}
+    assert not gate.reader._waiting
+    assert sum(read) <= 1 + 20 + 3  # those of the read that hung, and those of the end
+    assert len(read) <= 1 + 3

@@ -1,17 +1,19 @@
 """The hot lane counted: statements, commits and sessions, for one question and for many."""
 
 import asyncio
+import random
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
-from service import CITY, DOSSIER, FUND, Service, insz_of
+from service import CITY, DOSSIER, FUND, GENK, Service, add_resident, insz_of
 from sqlalchemy import event
 from sqlmodel import Session
 
-from app import advising, lookup
+from app import advising, deps, lookup
 from app.demo_persons import MEMBER_NOK, RESIDENT_WITH_CERTIFICATE, demo_persons
 from app.driver import Channel
 
@@ -144,6 +146,32 @@ async def test_the_straight_way_and_the_route_give_the_same(service: Service) ->
     assert straight.json()["dossier"] == routed.json()["dossier"]
 
 
+async def test_the_straight_way_is_not_taken_where_the_paths_are_others(service: Service) -> None:
+    transport = httpx.ASGITransport(service.app, root_path="/elders")
+
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        answer = await client.post("/inburgering/v1/dossiers/query")
+
+    assert answer.status_code == 401  # what a route says of it
+
+
+async def test_what_breaks_outside_the_checks_is_a_problem_on_each_way(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("outside")
+
+    monkeypatch.setattr(deps, "headers_of", fails)
+    service.client.event_hooks = {}  # it has no correlation id, which the contract promises
+
+    straight = await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
+    service.app.straight = {}  # type: ignore[attr-defined]
+    routed = await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
+
+    assert (straight.status_code, straight.text) == (routed.status_code, routed.text)
+    assert straight.status_code == 500
+
+
 @pytest.mark.parametrize("module", [lookup, advising])
 async def test_what_breaks_over_one_question_spoils_no_other_that_is_read_with_it(
     service: Service, monkeypatch: pytest.MonkeyPatch, module: Any
@@ -193,6 +221,64 @@ async def test_a_read_that_fails_is_made_for_each_request_apart(
 
     assert [answer.status_code for answer in answers] == [200, 500] * 3
     assert len(service.records()) == 6
+
+
+async def test_in_a_batch_too_what_breaks_over_one_person_is_hers_alone(
+    service_on_each: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, tell_all = service_on_each, lookup.tell_all
+
+    def fails(channel: Channel, asked: Any) -> Any:
+        if any(each.insz == MEMBER_NOK for each in asked):
+            raise LookupError("of one of these")
+        return tell_all(channel, asked)
+
+    monkeypatch.setattr(lookup, "tell_all", fails)
+    numbers = (RESIDENT_WITH_CERTIFICATE, MEMBER_NOK, RESIDENT_WITH_CERTIFICATE)
+    asked = [{"insz": insz.digits, "referte": "x"} for insz in numbers]
+
+    batch = await service.ask(CITY, "/dossiers/queryBatch", {**DOSSIER_BATCH, "vragen": asked})
+
+    assert [item["status"] for item in batch.json()["items"]] == [200, 500, 200]
+    assert len(service.records()) == 4
+
+
+async def test_what_is_asked_together_is_told_as_if_asked_alone(service_on_each: Service) -> None:
+    service, chance = service_on_each, random.Random(4)  # noqa: S311 - the same questions each time
+    old, new, gone, foreign = (insz_of(f"85073002{n}") for n in (1, 3, 5, 7))
+    add_resident(service, new, vorigeInsz=[old.digits], contact={"email": "n@example.org"})
+    add_resident(service, gone, geannuleerdOp="2026-01-01")
+    add_resident(service, foreign, nis="71016")
+    persons = [*PERSONS[:25], old, new, gone, foreign, insz_of("850730099")]
+    fields = (None, ["contact"], ["talenkennis"], ["personalia.insz", "contract.ondertekend"])
+
+    def draw() -> Any:
+        kind, insz = chance.choice("dddab"), chance.choice(persons)
+        if kind == "a":
+            day = chance.choice(["2026-05-31", "2025-01-01"])
+            fund = chance.choice([FUND, CITY])
+            return lambda: service.advice(fund, insz, on=day)
+        wanted = {"velden": given} if (given := chance.choice(fields)) else {}
+        if kind == "d":
+            organisation = chance.choice([CITY, CITY, GENK])
+            return lambda: service.dossier(organisation, insz, **wanted)
+        asked = [{"insz": each.digits, "referte": "r"} for each in chance.sample(persons, 6)]
+        body = {**DOSSIER_BATCH, "vragen": asked, **wanted}
+        return lambda: service.ask(CITY, "/dossiers/queryBatch", body)
+
+    questions = [draw() for _ in range(80)]
+
+    alone = [told(await question()) for question in questions]
+    together = [told(each) for each in await asyncio.gather(*(ask() for ask in questions))]
+
+    assert together == alone
+    assert {status for status, _ in alone} == {200, 403}
+
+
+def told(answer: httpx.Response) -> tuple[int, str]:
+    """An answer without the ids that differ each time."""
+    ids = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+    return answer.status_code, ids.sub("", answer.text)
 
 
 @pytest.mark.parametrize("service_on_each", ["postgresql"], indirect=True)

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
+from app import moments
 from app.moments import BRUSSELS, brussels_date, possible_days, read_day, rfc3339
 
 
@@ -79,3 +80,20 @@ def test_an_incomplete_date_stands_for_all_days_that_it_allows(
 def test_what_is_no_day_is_none(text: str) -> None:
     assert possible_days(text) is None
     assert read_day(text) is None
+
+
+def test_nothing_but_a_date_is_remembered() -> None:
+    before = moments._days.cache_info().currsize
+
+    for text in ("90722501478" + "x" * 1000, "2026-1-01", "2026-01-011", "x" * 10, ""):
+        assert possible_days(text) is None
+
+    assert moments._days.cache_info().currsize == before
+
+
+def test_two_moments_of_one_night_are_two() -> None:
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=BRUSSELS)
+
+    told = [rfc3339(each) for each in (first, first.replace(fold=1))]
+
+    assert told == ["2026-10-25T00:30:00.000Z", "2026-10-25T01:30:00.000Z"]

@@ -32,11 +32,14 @@ from app.record import (
     CLOCK_TOLERANCE,
     MAXIMUM_RECORD,
     Agreement,
+    Allowance,
     Origin,
     RecordType,
     Trace,
+    Turn,
     entry_of,
 )
+from app.tlog.tree import leaf_hash
 from app.visit import Visit, new_event_id
 
 NOW = datetime(2026, 6, 1, 9, 30, 0, 125999, tzinfo=UTC)
@@ -838,3 +841,72 @@ def test_two_records_cannot_have_one_index(store: Database) -> None:
 
     with pytest.raises(IntegrityError), store.writing() as session:
         session.execute(insert(AccessRecord), [{**other.columns, "log_index": 0}])
+
+
+async def test_a_record_that_cannot_be_made_fails_alone(log: AccessLog, store: Database) -> None:
+    results = await outcomes(log, visit(), visit(reference="\ud800"), visit())
+    traces = (Trace(), Trace(detail={"n": 2**70}), Trace())
+    appends = (log.append(visit(), trace, NOW, None) for trace in traces)
+    more = await asyncio.gather(*appends, return_exceptions=True)
+
+    assert results == ["stored", "LogUnavailable", "stored"]
+    assert [type(each) for each in more] == [int, LogUnavailable, int]
+    assert column(store, "log_index") == [0, 1, 2, 3]
+
+
+async def test_a_record_that_its_turn_makes_too_large_fails_alone_and_takes_none(
+    log: AccessLog, store: Database
+) -> None:
+    turn = Turn("p", "d", "nis:71016", "queryDossier", date(2026, 1, 1))
+    allowance, one = Allowance(turn, date(2026, 1, 1), 10), visit()
+
+    def trace(length: int) -> Trace:
+        return Trace(allowance=allowance, reason_reference="x" * length)
+
+    short = entry_of(one, trace(1), KEY, ORIGIN, NOW, None).columns["record"]
+    large = trace(MAXIMUM_RECORD - len(short) + 1)
+    cases = ((visit(), Trace()), (one, large), (visit(), Trace()))
+    async with asyncio.timeout(30):
+        results = await asyncio.gather(
+            *(log.append(each, given, NOW, None) for each, given in cases), return_exceptions=True
+        )
+
+    assert [type(each) for each in results] == [int, LogUnavailable, int]
+    with store.reading() as session:
+        assert access_log.used(session, allowance) == 0
+
+
+async def test_every_column_of_a_shared_commit_is_that_of_its_record(
+    log: AccessLog, store: Database
+) -> None:
+    """What is not in a record is in no column of it either, in the last row as in the first."""
+    names = {
+        "event_id": "eventId",
+        "type": "type",
+        "outcome": "outcome",
+        "organisation": "organisation",
+        "protocol": "protocol",
+        "purpose": "purpose",
+        "function_profile": "functionProfile",
+        "reason_code": "reasonCode",
+        "reference": "reference",
+        "subject": "subject",
+        "user_token": "user",
+    }
+    full, bare = (visit(user=USER, reference="r"), FULL_TRACE), (visit(organisation=None), Trace())
+    refused = (visit(), Trace(reason=Reason.POPULATION, purpose='é, "x"'))
+    for order in ((full, bare, refused), (bare, refused, full), (refused, full, bare)):
+        # The first goes alone, and the others wait for it together.
+        cases = [
+            (replace(each, event_id=new_event_id(NOW)), trace) for each, trace in (bare, *order)
+        ]
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(log.append(each, trace, NOW, None) for each, trace in cases))
+
+    told = [json.loads(bytes(record)) for record in column(store, "record")]
+    assert len(told) == 12
+    for name, key in names.items():
+        assert column(store, name) == [record.get(key) for record in told], name
+    assert [bytes(each) for each in column(store, "leaf_hash")] == [
+        leaf_hash(bytes(record)) for record in column(store, "record")
+    ]
