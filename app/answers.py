@@ -39,18 +39,55 @@ def encode_dossier(
             "referte": visit.reference,
             "opgevraagdOp": rfc3339(now),
             "gegevensVan": rfc3339(fetched_at),
-            **({"bewarenTot": keep_until.isoformat()} if keep_until else {}),
-            "protocol": {
-                "id": clause.protocol,
-                "versie": clause.version,
-                "hash": clause.hash,
-                "href": f"{BASE}/protocollen/{clause.protocol}?versie={clause.version}",
-            },
-            "doeleinde": clause.purpose,
+            **_terms(clause, keep_until),
             "dossier": document,
             "meldingen": [REPLACED_NUMBER] if replaced else [],
         }
     )
+
+
+def encode_participants(
+    visit: Visit,
+    clause: Clause,
+    items: Sequence[bytes],
+    *,
+    now: datetime,
+    keep_until: date | None,
+    next_: int | None,
+) -> bytes:
+    """A page of `queryDeelnemers`; `next` is the cursor of the following one."""
+    answer = {
+        "id": visit.event_id,
+        "referte": visit.reference,
+        "opgevraagdOp": rfc3339(now),
+        **_terms(clause, keep_until),
+        "items": [orjson.Fragment(item) for item in items],
+    }
+    if next_ is not None:
+        answer["next"] = str(next_)
+    return orjson.dumps(answer)
+
+
+def encode_participant(
+    visit: Visit, document: Mapping[str, Any], fetched_at: datetime | None
+) -> bytes:
+    """One person on such a page, with the id of her own record."""
+    since = {"gegevensVan": rfc3339(fetched_at)} if fetched_at else {}
+    return orjson.dumps({"id": visit.event_id, **since, "dossier": document})
+
+
+def _terms(clause: Clause, keep_until: date | None) -> dict[str, Any]:
+    """Under which agreement data leave, for what, and until when they may be kept."""
+    return {
+        **({"bewarenTot": keep_until.isoformat()} if keep_until else {}),
+        "protocol": {
+            "id": clause.protocol,
+            "versie": clause.version,
+            "hash": clause.hash,
+            "href": f"{BASE}/protocollen/{clause.protocol}?versie={clause.version}",
+        },
+        "doeleinde": clause.purpose,
+    }
 
 
 def encode_advice(

@@ -307,6 +307,20 @@ def _code(code: str, name: str) -> Json:
     return {"code": code, "korteNaam": name, "naam": name}
 
 
+def _participations(life: _Life, nis: str) -> list[Json]:
+    """One person in seven takes part in the project of Voorbeelddorp, whose invented code is 99002,
+    every third of those no longer."""
+    found: list[Json] = []
+    if nis == "42025":
+        pilot: Json = {"project": "proeftuin-wetteren", "gemeente": nis}
+        found.append({**pilot, "van": "2023-03-01", "tot": "2023-12-31"})
+    if life.index % 7 == 3:
+        project: Json = {"project": "proeftuin-voorbeelddorp", "gemeente": "99002"}
+        ended = "2025-12-31" if life.index % 3 == 0 else None
+        found.append({**project, "van": "2024-01-01", "tot": ended})
+    return found
+
+
 def _register(life: _Life, residence: str, membership: str) -> Json:
     """A line of `register import`; a few numbers are cancelled or replaced another."""
     nis = residence.removeprefix("moved to ")
@@ -328,18 +342,7 @@ def _register(life: _Life, residence: str, membership: str) -> Json:
         "lidmaatschappen": (
             [{"organisatie": fund, "van": str(life.begin), "tot": left}] if fund else []
         ),
-        "deelnames": (
-            [
-                {
-                    "project": "proeftuin-wetteren",
-                    "gemeente": nis,
-                    "van": "2023-03-01",
-                    "tot": "2023-12-31",
-                }
-            ]
-            if nis == "42025"
-            else []
-        ),
+        "deelnames": _participations(life, nis),
         "toestemmingen": (
             [
                 {

@@ -31,7 +31,7 @@ from app.settings import Settings
 from app.tokens import Caller, Citizen
 from app.values import but
 from app.visit import Visit
-from app.wire import GUID, Batch, PersonQuestion
+from app.wire import GUID, Batch, ParticipantsQuestion, PersonQuestion
 
 JSON = "application/json"
 BODY_LIMIT = 64 * 1024
@@ -150,7 +150,8 @@ def inspect(
     if issues:
         kind = InszInvalid if number_is_wrong and len(issues) == 1 else InputInvalid
         return Turned(visit, kind(issues[:ISSUES]), now)
-    if isinstance(body, PersonQuestion | Batch):  # a search value never stands in the log
+    # A search value never stands in the log.
+    if isinstance(body, PersonQuestion | Batch | ParticipantsQuestion):
         visit = but(visit, reference=body.referte)
 
     if fault := _closed(door, visit, caller):

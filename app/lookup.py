@@ -21,6 +21,8 @@ from app.values import but
 from app.visit import Visit
 from app.wire import DossierBatch, DossierQuestion
 
+Contact = Mapping[str, Any]
+
 
 class Asked(NamedTuple):
     """A question about one person that the protocol grants, if she is within reach."""
@@ -79,15 +81,15 @@ def tell_all(channel: Channel, asked: Sequence[Asked]) -> list[Told | Exception]
             for each, today in zip(asked, days, strict=True)
         ],
     )
-    found = _dossiers(channel, asked, admitted)
-    contacts = _contacts(channel, asked, admitted)
+    found = dossiers_of(channel, asked, admitted)
+    contacts = contacts_of(channel, asked, admitted)
     return [
         attempt(_told, each, today, one, found.get(place), contacts.get(place))
         for place, (each, today, one) in enumerate(zip(asked, days, admitted, strict=True))
     ]
 
 
-def _dossiers(
+def dossiers_of(
     channel: Channel, asked: Sequence[Asked], admitted: Sequence[Admitted | Reason]
 ) -> dict[int, Dossier | None]:
     """The dossier of each admitted person, by its place; no block that nobody granted is read."""
@@ -106,9 +108,9 @@ def _dossiers(
     }
 
 
-def _contacts(
+def contacts_of(
     channel: Channel, asked: Sequence[Asked], admitted: Sequence[Admitted | Reason]
-) -> dict[int, Mapping[str, Any]]:
+) -> dict[int, Contact]:
     """The contact details, by place, of those of whom a field of them is granted."""
     numbers = {
         place: one.numbers[0]
@@ -124,7 +126,7 @@ def _told(
     today: date,
     admitted: Admitted | Reason,
     dossier: Dossier | None,
-    contact: Mapping[str, Any] | None,
+    contact: Contact | None,
 ) -> Told:
     granted, clause = asked.granted, asked.granted.clause
     if isinstance(admitted, Reason):

@@ -30,6 +30,7 @@ from app.reader import Reader
 from app.record import Origin
 from app.routers import (
     adviezen,
+    deelnemers,
     dev,
     doc,
     dossiers,
@@ -137,7 +138,10 @@ def create_app(
     app.include_router(doc.router)
     app.include_router(health.router)
     app.include_router(log.router)
-    asked = (dossiers, adviezen, mijn_toegang, protocollen, toegangen, mijn_raadplegingen)
+    asked = (
+        *(dossiers, adviezen, deelnemers, mijn_toegang),
+        *(protocollen, toegangen, mijn_raadplegingen),
+    )
     for router in (health, *asked):
         app.include_router(router.router, prefix=BASE)
     if not settings.production:

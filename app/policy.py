@@ -28,12 +28,15 @@ SERVED = frozenset(
         Operation.QUERY_DOSSIER_BATCH,
         Operation.QUERY_ADVIES,
         Operation.QUERY_ADVIES_BATCH,
+        Operation.QUERY_DEELNEMERS,
     }
 )
 
 
 # What answers with fields of the catalogue; an advice answers with its outcome.
-GIVES_FIELDS = frozenset({Operation.QUERY_DOSSIER, Operation.QUERY_DOSSIER_BATCH})
+GIVES_FIELDS = frozenset(
+    {Operation.QUERY_DOSSIER, Operation.QUERY_DOSSIER_BATCH, Operation.QUERY_DEELNEMERS}
+)
 
 
 class QuotaPeriod(StrEnum):

@@ -71,6 +71,11 @@ _CHAINS = f"{_NUMBERS} SELECT u.asked, u.number, older.number {_FROM}"
 
 # The facts that place a person in each kind of population: both days of a period are included.
 _WITHIN = "f.first <= :today AND (f.last IS NULL OR f.last >= :today)"
+_IN_PROJECT = "f.project = :project AND f.municipality = ANY(:places)"
+_TAKES_PART = f"{_IN_PROJECT} AND {_WITHIN}"
+_CONSENTS = (
+    f"{_IN_PROJECT} AND f.given_at <= :now AND (f.withdrawn_at IS NULL OR f.withdrawn_at > :now)"
+)
 _FACTS: Mapping[PopulationKind, tuple[str, str]] = {
     PopulationKind.RESIDENT: (
         "f.nis, f.first",
@@ -82,14 +87,11 @@ _FACTS: Mapping[PopulationKind, tuple[str, str]] = {
     ),
     PopulationKind.PARTICIPANT: (
         "f.project, f.first",
-        "participation f ON f.insz = u.number AND f.project = :project "
-        f"AND f.municipality = ANY(:places) AND {_WITHIN}",
+        f"participation f ON f.insz = u.number AND {_TAKES_PART}",
     ),
     PopulationKind.CONSENT: (
         "f.project, f.given_at",
-        "consent f ON f.insz = u.number AND f.project = :project "
-        "AND f.municipality = ANY(:places) AND f.given_at <= :now "
-        "AND (f.withdrawn_at IS NULL OR f.withdrawn_at > :now)",
+        f"consent f ON f.insz = u.number AND {_CONSENTS}",
     ),
 }
 _PERSON = "LEFT JOIN person p ON p.insz = u.number"
@@ -131,6 +133,19 @@ def _admissions(
     today: date,
     now: datetime | None,
 ) -> dict[str, Admitted | Reason]:
+    statement = _ADMISSIONS[population.kind]
+    named = _named(statement, population, today, now)
+    rows = driver.of(source).rows(statement, numbers=[*numbers], known_at=ALWAYS, **named)
+    persons: dict[str, list[Row]] = {}
+    for row in rows:
+        persons.setdefault(row[0], []).append(row)
+    return {asked: _admission(population.kind, persons[asked]) for asked in numbers}
+
+
+def _named(
+    statement: str, population: Population, today: date, now: datetime | None
+) -> dict[str, Any]:
+    """What a statement names of these."""
     values = {
         "today": today,
         "now": now,
@@ -138,13 +153,36 @@ def _admissions(
         "project": population.project,
         "organisation": population.organisation,
     }
-    statement = _ADMISSIONS[population.kind]
-    named = {name: value for name, value in values.items() if f":{name}" in statement}
-    rows = driver.of(source).rows(statement, numbers=[*numbers], known_at=ALWAYS, **named)
-    persons: dict[str, list[Row]] = {}
-    for row in rows:
-        persons.setdefault(row[0], []).append(row)
-    return {asked: _admission(population.kind, persons[asked]) for asked in numbers}
+    return {name: value for name, value in values.items() if f":{name}" in statement}
+
+
+# Each person once, at her oldest fact that holds. A fact that is stored anew comes last: whoever
+# reads on may see somebody twice, and misses nobody.
+_PROJECTS: Mapping[PopulationKind, str] = {
+    kind: f"""
+        SELECT min(f.id), f.insz FROM {table} f JOIN person p ON p.insz = f.insz
+        WHERE p.cancelled_on IS NULL AND {holds} AND NOT EXISTS (
+            SELECT 1 FROM replaced_number r WHERE r.old = f.insz AND r.dropped_at IS NULL)
+        GROUP BY f.insz HAVING min(f.id) > CAST(:after AS bigint) ORDER BY min(f.id) LIMIT :most
+    """  # noqa: S608 - no value
+    for kind, (table, holds) in {
+        PopulationKind.PARTICIPANT: ("participation", _TAKES_PART),
+        PopulationKind.CONSENT: ("consent", _CONSENTS),
+    }.items()
+}
+
+
+def of_project(
+    source: Source, population: Population, today: date, now: datetime, after: int, most: int
+) -> list[tuple[int, str]]:
+    """The next persons of a project behind a place, with the place of each: at most so many.
+
+    `population` is of the kind participant or consent: others are not found by their project.
+    """
+    statement = _PROJECTS[population.kind]
+    named = _named(statement, population, today, now)
+    rows = driver.of(source).rows(statement, after=after, most=most, **named)
+    return [(place, insz) for place, insz in rows]
 
 
 def _admission(kind: PopulationKind, rows: Sequence[Row]) -> Admitted | Reason:

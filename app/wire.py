@@ -113,6 +113,7 @@ Reference = Annotated[str, Field(min_length=1, max_length=36), AfterValidator(pl
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(plain)]
 Note = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(plain)]
 Guid = Annotated[str, Field(pattern=GUID)]
+Cursor = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
 LogIndex = Annotated[int, Field(ge=0, lt=2**53)]
 FieldId = Annotated[str, Field(min_length=1, max_length=200)]
 Fields = Annotated[list[FieldId], Field(min_length=1), AfterValidator(_known_fields)] | None
@@ -134,6 +135,21 @@ class DossierQuestion(PersonQuestion):
     """`queryDossier`."""
 
     velden: Fields = None
+
+    @property
+    def fields(self) -> tuple[str, ...] | None:
+        """The asked catalogue ids; None asks everything that the protocol grants."""
+        return tuple(self.velden) if self.velden else None
+
+
+class ParticipantsQuestion(_Question):
+    """`queryDeelnemers`: a page of the persons of the caller's own project."""
+
+    doeleinde: Name
+    referte: Reference
+    velden: Fields = None
+    pageSize: Annotated[int, Field(ge=1, le=100)] = 50  # noqa: N815 - the name on the wire
+    cursor: Cursor | None = None
 
     @property
     def fields(self) -> tuple[str, ...] | None:
@@ -210,7 +226,7 @@ class AccessQuery(AccessFilters):
     """`queryToegangen`: a page of what is found."""
 
     pageSize: Annotated[int, Field(ge=1, le=400)] = 50  # noqa: N815 - the name on the wire
-    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
+    cursor: Cursor | None = None
 
 
 class ExportQuery(AccessFilters):

@@ -44,7 +44,7 @@ ORIGIN = Origin(fields.CATALOGUE_HASH, "test", "test")
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
 
 CITY, GENK, FUND, OTHER_FUND = "voorbeeldstad", "nis:71016", "zorgkas-voorbeeld", "zorgkas-tweede"
-AVSB, AUDITOR = "0881629733", "auditdienst"
+AVSB, AUDITOR, VILLAGE = "0881629733", "auditdienst", "voorbeelddorp"
 DOSSIER, ADVICE, AUDIT, AUDIT_OWN = (
     "inb_dossier_v1_G",
     "inb_advies_v1_G",
@@ -52,6 +52,7 @@ DOSSIER, ADVICE, AUDIT, AUDIT_OWN = (
     "inb_audit_eigen_v1_G",
 )
 REVEAL = "inb_onthulling_v1_G"
+PARTICIPANTS = "inb_deelnemers_v1_G"
 
 
 class Clock:

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
-from service import Service, insz_of, make_service
+from service import PARTICIPANTS as PARTICIPANTS_SCOPE
+from service import Service, add_person, insz_of, make_service
 from texts import (
     AGENCY,
     GENK,
@@ -247,17 +248,42 @@ async def test_a_request_of_today_is_refused_and_told_since_when(shared: Service
         assert refusal(answer) == ("protocolNietGeldig", "expired", "2022-06-30")
 
 
-async def test_while_it_holds_nothing_of_a_participant_leaves_over_http_yet(
+async def test_while_it_holds_its_persons_leave_over_http_without_their_number(
     own_folder: Path,
 ) -> None:
     noon = datetime.combine(DURING, time(12), UTC)
     service = make_service(f"sqlite:///{own_folder}/mechelen.db", own_folder, persons=0, now=noon)
     somebody = insz_of("850730001")
+    contact = {"voornaam": "Test", "achternaam": "Persoon", "email": "test@example.org"}
+    line = {
+        "insz": somebody.digits,
+        "contact": contact,
+        "toestemmingen": [{**PILOT_OF, "gegeven": GIVEN}],
+    }
+    add_person(service, line, {"talenkennis": {"talen": [{"code": "101", "contactTaal": True}]}})
+    question = {"doeleinde": PILOT, "referte": "lijst-1"}
 
+    async def told() -> list[dict[str, object]]:
+        answer = await service.ask(
+            MECHELEN, "/deelnemers/query", question, scopes=(PARTICIPANTS_SCOPE,)
+        )
+        assert answer.status_code == 200, answer.text
+        assert somebody.digits not in answer.text
+        return [item["dossier"] for item in answer.json()["items"]]
+
+    first = await told()
+    stopped = {
+        "insz": somebody.digits,
+        "toestemmingen": [{**PILOT_OF, "gegeven": GIVEN, "ingetrokken": "2022-01-10T11:59:00Z"}],
+    }
+    add_person(service, stopped, None)
+    after = await told()
     dossier = await service.dossier(MECHELEN, somebody, doeleinde=PILOT)
     advice = await service.advice(MECHELEN, somebody, on=str(DURING), doeleinde=PILOT)
-    mine = await service.ask(MECHELEN, "/mijnToegang")
 
+    assert first == [{"contact": contact, "talenkennis": {"contacttaal": ["101"]}}]
+    assert after == []
     assert refusal(dossier) == refusal(advice) == ("buitenProtocol",)
-    assert mine.json() == {"items": []}
+    [mine] = (await service.ask(MECHELEN, "/mijnToegang")).json()["items"]
+    assert (mine["operaties"], set(mine["velden"])) == (["queryDeelnemers"], {*EIGHT})
     await service.close()

@@ -12,7 +12,10 @@ from app.demo_persons import RESIDENT_WITH_CERTIFICATE
 from app.protocols import Source
 
 AS_PAGE = {"Accept": "text/html"}
-IDS = ["avsb-2021", "genk-2021", "mechelen-2021", "vdab-2023", "voorbeeldstad-2026"]
+IDS = [
+    *("avsb-2021", "genk-2021", "mechelen-2021", "vdab-2023"),
+    *("voorbeelddorp-2026", "voorbeeldstad-2026"),
+]
 
 
 async def load(service: Service, protocol: str, **changes: Any) -> None:

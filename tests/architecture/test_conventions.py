@@ -14,6 +14,7 @@ from test_repository import ROOT, files
 
 from app.routers import (
     adviezen,
+    deelnemers,
     dev,
     doc,
     dossiers,
@@ -28,7 +29,7 @@ from app.routers import (
 MODULES = [path for path in files(ROOT / "app") if path.suffix == ".py"]
 PYTHON = [path for path in files() if path.suffix == ".py"]
 ROUTERS = (
-    *(adviezen, dev, doc, dossiers, health, log),
+    *(adviezen, deelnemers, dev, doc, dossiers, health, log),
     *(mijn_raadplegingen, mijn_toegang, protocollen, toegangen),
 )
 

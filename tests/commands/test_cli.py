@@ -231,12 +231,13 @@ def test_a_load_says_what_changed_and_a_second_one_changes_nothing(command: With
 
     assert (first.code, second.code, listed.code) == (0, 0, 0)
     assert "genk-2021 1: inForce\n" in first.err
-    assert second == Ended(0, "", "0 changes\n9 files read\n")
+    assert second == Ended(0, "", "0 changes\n11 files read\n")
     assert [(row["id"], row["toestand"]) for row in json.loads(listed.out)] == [
         ("avsb-2021", "vanKracht"),
         ("genk-2021", "vanKracht"),
         ("mechelen-2021", "beeindigd"),
         ("vdab-2023", "vanKracht"),
+        ("voorbeelddorp-2026", "vanKracht"),
         ("voorbeeldstad-2026", "vanKracht"),
         ("wetteren-2023", "beeindigd"),
     ]
@@ -251,7 +252,7 @@ def test_production_leaves_the_demo_out_and_says_so(command: Within) -> None:
     listed = command("protocol", "list", **production)
 
     left_out = [line for line in loaded.err.splitlines() if "left out" in line]
-    assert (loaded.code, len(left_out)) == (0, 3)
+    assert (loaded.code, len(left_out)) == (0, 5)
     assert all("/protocols/demo/" in line for line in left_out)
     assert loaded.err.endswith("6 changes\n6 files read\n")
     assert [line.split("\t")[0] for line in listed.out.splitlines()] == [

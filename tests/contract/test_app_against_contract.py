@@ -21,7 +21,9 @@ from service import (
     FUND,
     GENK,
     NOW,
+    PARTICIPANTS,
     REVEAL,
+    VILLAGE,
     Service,
     add_person,
     closed_log,
@@ -35,13 +37,19 @@ from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE
 from app.doors import USER, Door
 from app.moments import brussels_date
 from app.problems import PROBLEMS, REFUSALS
-from app.routers import adviezen, dossiers, mijn_raadplegingen, mijn_toegang, toegangen
+from app.routers import adviezen, deelnemers, dossiers, mijn_raadplegingen, mijn_toegang, toegangen
 
 DOORS: dict[str, Door[Any]] = {
     door.operation: door
     for door in (
         *(dossiers.QUERY, dossiers.BATCH, adviezen.QUERY, adviezen.BATCH),
-        *(toegangen.QUERY, toegangen.GET, mijn_toegang.GET, mijn_raadplegingen.LIST),
+        *(
+            deelnemers.QUERY,
+            toegangen.QUERY,
+            toegangen.GET,
+            mijn_toegang.GET,
+            mijn_raadplegingen.LIST,
+        ),
         *(toegangen.EXPORT, toegangen.PROOF, toegangen.UNVEIL),
     )
 }
@@ -108,6 +116,13 @@ def advice_batch(body: Any = None, organisation: str = FUND, **more: Any) -> Any
         **(body or {}),
     }
     return lambda service: service.ask(organisation, "/adviezen/queryBatch", question, **more)
+
+
+def participants(body: Any = None, organisation: str = VILLAGE, **more: Any) -> Any:
+    """The first page of a project; `body` replaces parts of the question."""
+    question = {"doeleinde": "proeftuinParticipatie", "referte": "ref-5", **(body or {})}
+    more = {"scopes": (PARTICIPANTS,), **more}
+    return lambda service: service.ask(organisation, "/deelnemers/query", question, **more)
 
 
 def asked(*numbers: str) -> list[dict[str, str]]:
@@ -367,6 +382,16 @@ CASES = [
         "queryAdviesBatch", 400, advice_batch({"toetsdatum": "2999-01-01"}), "badRequest", "20006"
     ),
     Case("queryAdviesBatch", 403, advice_batch(organisation=GENK), "geenProtocol", "40001"),
+    Case("queryDeelnemers", 200, participants({"pageSize": 2})),
+    Case("queryDeelnemers", 400, participants({"pageSize": 0}), "badRequest", "10001"),
+    Case("queryDeelnemers", 403, participants(organisation=GENK), "geenProtocol", "40001"),
+    Case(
+        "queryDeelnemers",
+        403,
+        participants({"velden": ["personalia.insz"]}),
+        "veldNietToegestaan",
+        "40006",
+    ),
     Case("getMijnToegang", 200, get("/mijnToegang", CITY)),
     Case("getMijnToegang", 200, get("/mijnToegang?datum=2021-01-01", GENK)),
     Case("getMijnToegang", 200, after(suspend, get("/mijnToegang", CITY))),
@@ -430,6 +455,7 @@ CASES = [
             ("queryAdvies", advice),
             ("queryDossierBatch", dossier_batch),
             ("queryAdviesBatch", advice_batch),
+            ("queryDeelnemers", participants),
             ("queryToegangen", search),
             ("getToegang", record),
             ("getToegangBewijs", proof),
@@ -445,6 +471,7 @@ CASES = [
             ("queryAdvies", advice),
             ("queryDossierBatch", dossier_batch),
             ("queryAdviesBatch", advice_batch),
+            ("queryDeelnemers", participants),
             ("queryToegangen", search),
             ("getToegang", record),
             ("getMijnToegang", my_access),
@@ -470,6 +497,7 @@ CASES = [
             ("queryAdvies", advice),
             ("queryDossierBatch", dossier_batch),
             ("queryAdviesBatch", advice_batch),
+            ("queryDeelnemers", participants),
             ("queryToegangen", search),
             ("getToegang", record),
             ("getToegangBewijs", proof),
@@ -488,6 +516,7 @@ CASES = [
             ("queryAdvies", advice),
             ("queryDossierBatch", dossier_batch),
             ("queryAdviesBatch", advice_batch),
+            ("queryDeelnemers", participants),
             ("queryToegangen", search),
             ("exportToegangen", export),
             ("onthulToegang", unveiling),

@@ -258,5 +258,5 @@ def test_every_list_belongs_to_a_protocol_of_the_project() -> None:
     known = {found.id for found in parsed if isinstance(found, Document)}
     lists = {found.protocol for found in parsed if not isinstance(found, Document | SuccessionList)}
 
-    assert known == {*FIVE, "voorbeeldstad-2026"}
+    assert known == {*FIVE, "voorbeeldstad-2026", "voorbeelddorp-2026"}
     assert lists <= known
