@@ -53,7 +53,7 @@ def encode_participants(
     *,
     now: datetime,
     keep_until: date | None,
-    next_: int | None,
+    next_: str | None,
 ) -> bytes:
     """A page of `queryDeelnemers`; `next` is the cursor of the following one."""
     answer = {
@@ -64,7 +64,7 @@ def encode_participants(
         "items": [orjson.Fragment(item) for item in items],
     }
     if next_ is not None:
-        answer["next"] = str(next_)
+        answer["next"] = next_
     return orjson.dumps(answer)
 
 

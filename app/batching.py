@@ -50,7 +50,7 @@ async def answer_all(
     told = await gate.reader.ask(tell_all, [question for *_, question in questions])
     for (place, subject, _), outcome in zip(questions, told, strict=True):
         one, _ = parts[place]
-        parts[place] = one, _ended(one, subject, outcome)
+        parts[place] = one, ended(one, subject, outcome)
     items = [_item(gate, each, told) for each, told in parts]
     answer = answers.encode_batch(visit, items)
     trace = but(
@@ -73,7 +73,7 @@ def _item(gate: Gate, visit: Visit, told: Told) -> dict[str, Any]:
     return {**item, "antwoord": orjson.Fragment(told.answer)}
 
 
-def _ended(visit: Visit, trace: Trace, outcome: Told | Exception) -> Told:
+def ended(visit: Visit, trace: Trace, outcome: Told | Exception) -> Told:
     """Whatever broke over one person is about that person alone."""
     if not isinstance(outcome, Exception):
         return outcome

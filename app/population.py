@@ -281,12 +281,18 @@ def _replace_numbers(session: Session, insz: str, previous: Sequence[str], now: 
 
 
 def _withdraws(session: Session, facts: PersonFacts) -> bool:
-    """True when a stored consent of the person is missing from the new list, as it stood."""
-    if facts.consents is None:
-        return False
-    stored = session.exec(select(Consent).where(Consent.insz == facts.insz.digits)).all()
-    new = [asdict(given) for given in facts.consents]
-    return any(one.model_dump(exclude={"id", "insz"}) not in new for one in stored)
+    """True when a stored consent of the person, under any of her numbers, is not what it was.
+
+    That of an older number counts no longer, and none does of a number that is cancelled.
+    """
+    insz, older = facts.insz.digits, [old.digits for old in facts.previous or ()]
+    stored = session.exec(select(Consent).where(col(Consent.insz).in_([insz, *older]))).all()
+    new = [asdict(given) for given in facts.consents or ()]
+    return any(
+        one.model_dump(exclude={"id", "insz"}) not in new
+        for one in stored
+        if facts.consents is not None or one.insz != insz or facts.cancelled_on is not None
+    )
 
 
 def _replace(session: Session, table: Any, insz: str, rows: Sequence[SQLModel]) -> None:

@@ -114,6 +114,7 @@ Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(plain)
 Note = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(plain)]
 Guid = Annotated[str, Field(pattern=GUID)]
 Cursor = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+HiddenCursor = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 LogIndex = Annotated[int, Field(ge=0, lt=2**53)]
 FieldId = Annotated[str, Field(min_length=1, max_length=200)]
 Fields = Annotated[list[FieldId], Field(min_length=1), AfterValidator(_known_fields)] | None
@@ -149,7 +150,7 @@ class ParticipantsQuestion(_Question):
     referte: Reference
     velden: Fields = None
     pageSize: Annotated[int, Field(ge=1, le=100)] = 50  # noqa: N815 - the name on the wire
-    cursor: Cursor | None = None
+    cursor: HiddenCursor | None = None
 
     @property
     def fields(self) -> tuple[str, ...] | None:

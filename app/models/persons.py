@@ -62,7 +62,8 @@ class Membership(SQLModel, table=True):
 class Participation(SQLModel, table=True):
     """Takes part in a project of a municipality, both days included."""
 
-    __table_args__ = (Index(None, "project", "municipality"),)
+    # An id is never given out again: who reads page by page goes on from one.
+    __table_args__ = (Index(None, "project", "municipality"), {"sqlite_autoincrement": True})
 
     id: int | None = Field(default=None, primary_key=True)
     insz: str = Field(foreign_key="person.insz", ondelete="CASCADE", index=True, max_length=11)
@@ -75,7 +76,8 @@ class Participation(SQLModel, table=True):
 class Consent(SQLModel, table=True):
     """Consented to a project of a municipality, until the moment of withdrawal."""
 
-    __table_args__ = (Index(None, "project", "municipality"),)
+    # An id is never given out again: who reads page by page goes on from one.
+    __table_args__ = (Index(None, "project", "municipality"), {"sqlite_autoincrement": True})
 
     id: int | None = Field(default=None, primary_key=True)
     insz: str = Field(foreign_key="person.insz", ondelete="CASCADE", index=True, max_length=11)

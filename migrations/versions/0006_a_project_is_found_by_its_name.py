@@ -12,7 +12,14 @@ COLUMNS = ["project", "municipality"]
 
 
 def upgrade() -> None:
+    """On SQLite an id that is gone is not given out again from here on."""
     for table in TABLES:
+        with op.batch_alter_table(
+            table,
+            recreate="always" if op.get_bind().dialect.name == "sqlite" else "never",
+            table_kwargs={"sqlite_autoincrement": True},
+        ):
+            pass
         op.create_index(op.f(f"ix_{table}_project_{table}_municipality"), table, COLUMNS)
 
 

@@ -17,7 +17,7 @@ from service import (
     insz_of,
 )
 
-from app import administration, fields
+from app import administration, fields, population
 from app.demo_persons import demo_persons
 from app.insz import Insz
 
@@ -52,12 +52,13 @@ async def pages(service: Service, size: int) -> list[list[dict[str, Any]]]:
     """All pages of so many."""
     found: list[list[dict[str, Any]]] = []
     more: dict[str, Any] = {}
-    while True:
+    for _ in range(200):
         answer = (await participants(service, pageSize=size, **more)).json()
         found.append(answer["items"])
         if "next" not in answer:
             return found
         more = {"cursor": answer["next"]}
+    raise AssertionError("the pages have no end")
 
 
 def names(items: list[dict[str, Any]]) -> list[str]:
@@ -226,7 +227,9 @@ async def test_records_the_request_and_each_person(service_on_each: Service) -> 
 
 
 async def test_an_empty_page_has_its_record(service: Service) -> None:
-    answer = await participants(service, cursor="999999999999999999")
+    execute(service, "DELETE FROM participation")
+
+    answer = await participants(service)
 
     assert (answer.status_code, answer.json()["items"]) == (200, [])
     assert [record["counts"] for record in service.records()] == [{"persons": 0}]
@@ -296,7 +299,10 @@ async def test_the_village_looks_nobody_up_by_number(service: Service) -> None:
     assert answer.json()["type"].endswith("buitenProtocol")
 
 
-BAD = ({"pageSize": 0}, {"pageSize": 101}, {"pageSize": "5"}, {"cursor": "x"}, {"cursor": 5})
+BAD = (
+    *({"pageSize": 0}, {"pageSize": 101}, {"pageSize": "5"}),
+    *({"cursor": "x"}, {"cursor": 5}, {"cursor": "20"}, {"cursor": "A" * 30}, {"cursor": "é"}),
+)
 
 
 @pytest.mark.parametrize("body", BAD, ids=str)
@@ -307,3 +313,98 @@ async def test_a_page_that_there_is_not_is_a_fault_of_the_question(
 
     assert answer.status_code == 400
     assert [issue["name"] for issue in answer.json()["issues"]] == list(body)
+
+
+async def test_a_page_is_full_as_long_as_there_are_more(service_on_each: Service) -> None:
+    service = service_on_each
+    old, gone = joins(service, "850730011"), joins(service, "850730012")
+    joins(service, "850730013")
+    add_person(service, {"insz": gone.digits, "geannuleerdOp": "2026-01-01"}, None)
+    add_person(service, {"insz": insz_of("850730014").digits, "vorigeInsz": [old.digits]}, None)
+
+    assert [len(page) for page in await pages(service, 1)] == [1] * (len(TAKING_PART) + 1)
+
+
+async def test_nobody_is_missed_when_the_newest_facts_go(service_on_each: Service) -> None:
+    service = service_on_each
+    _, stops, stays = (joins(service, f"85073001{n}") for n in (1, 2, 3))
+    first = (await participants(service, pageSize=len(TAKING_PART) + 2)).json()
+    add_person(service, {"insz": stops.digits, "deelnames": []}, None)
+    again = {**PROJECT, "van": "2024-01-01", "tot": None}
+    add_person(service, {"insz": stays.digits, "deelnames": [again]}, None)
+
+    rest = (await participants(service, cursor=first["next"])).json()
+
+    assert names(rest["items"]) == ["850730013@example.org"]
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "stops": {"deelnames": []},
+    "is cancelled": {"geannuleerdOp": "2026-01-01"},
+    "gets another number": {
+        "insz": insz_of("850730019").digits,
+        "vorigeInsz": [insz_of("850730011").digits],
+    },
+}
+
+
+@pytest.mark.parametrize("when", ["of_project", "append"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+async def test_who_changes_while_the_page_is_made_is_told_of_as_she_is_then(
+    service: Service, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], when: str
+) -> None:
+    insz, moments = joins(service, "850730011"), iter([True])
+
+    def happens() -> None:
+        if next(moments, False):
+            add_person(service, {"insz": insz.digits, **change}, None)
+
+    if when == "append":
+        log = service.app.state.desk.gate.log
+        append = log.append
+
+        async def late(*args: Any) -> int:
+            happens()
+            index: int = await append(*args[:2], service.clock(), *args[3:])
+            return index
+
+        monkeypatch.setattr(log, "append", late)
+    else:
+        read = population.of_project
+
+        def then(*args: Any) -> Any:
+            found = read(*args)
+            happens()
+            return found
+
+        monkeypatch.setattr(population, "of_project", then)
+
+    answer = await participants(service, pageSize=100)
+
+    assert answer.status_code == 200
+    assert "850730011@example.org" not in answer.text
+    assert len(answer.json()["items"]) == len(TAKING_PART)
+
+
+async def test_a_cursor_is_of_one_project_and_tells_no_place(service: Service) -> None:
+    first = (await participants(service, pageSize=1)).json()["next"]
+    second = (await participants(service, pageSize=2)).json()["next"]
+
+    assert not first.isdigit()
+    assert len({first, second}) == 2
+    key = service.office.keys.at(service.clock.now)
+    others = key.hide("cursor/elders/proeftuinParticipatie/proeftuin-voorbeelddorp", "1")
+    assert (await participants(service, cursor=others)).status_code == 400
+
+
+async def test_one_dossier_that_cannot_be_read_is_hers_alone(service: Service) -> None:
+    insz = joins(service, "850730011")
+    add_person(service, {"insz": insz.digits}, {"talenkennis": {"talen": ["x"]}})
+
+    answer = await participants(service, pageSize=100)
+
+    *_, last = answer.json()["items"]
+    assert answer.status_code == 200
+    assert last["dossier"] == {}
+    [record] = [each for each in service.records() if each["eventId"] == last["id"]]
+    assert (record["outcome"], record["status"]) == ("error", 500)
