@@ -58,6 +58,7 @@ class Rig:
     ours: str  # the URL of the database
     naive: str  # empty where there is none
     persons: int
+    asked: int = ASKED  # how many of them are asked about at most
 
     @property
     def environment(self) -> dict[str, str]:
@@ -193,10 +194,10 @@ class Rig:
     def draw_questions(self) -> None:
         """Who is asked about, and what each answer has to hold."""
         chance = drawing()
-        asked = dataset.draw(chance, dataset.residents(), self.persons, ASKED)
+        asked = dataset.draw(chance, dataset.residents(), self.persons, self.asked)
         lines = dataset.about_dossiers(asked, self.clause.fields, read_clock())
         dataset.write_questions(self.folder / f"{CITY}.questions", lines)
-        asked = dataset.draw(chance, dataset.members(), self.persons, ASKED)
+        asked = dataset.draw(chance, dataset.members(), self.persons, self.asked)
         dataset.write_questions(self.folder / f"{FUND}.questions", dataset.about_advices(asked))
 
     def make_naive(self, now: datetime) -> None:
