@@ -5,6 +5,7 @@ import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from app import visit
 from app.visit import draw, event_id_of, new_event_id
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
@@ -41,6 +42,15 @@ def test_a_process_that_was_forked_off_draws_for_itself() -> None:
     os.waitpid(child, 0)
 
     assert os.read(reads, 10) != draw(10)
+
+
+def test_what_a_fork_forgets_is_drawn_by_nobody() -> None:
+    draw(10)
+    left = visit._drawn.getvalue()
+
+    visit._forget()
+
+    assert draw(10) not in left
 
 
 def test_threads_draw_what_nobody_else_has() -> None:
