@@ -220,9 +220,11 @@ class Pipe(Channel):
     def _push(self) -> None:
         """Send more than fits on the way; what comes back meanwhile is read."""
         silence = self._loop.call_later(PATIENCE, self._give_up)
-        while self._pg.flush() and not self._broken:
-            await_only(asyncio.sleep(0.001))
-        silence.cancel()
+        try:
+            while self._pg.flush() and not self._broken:
+                await_only(asyncio.sleep(0.001))
+        finally:
+            silence.cancel()
 
     def _wait(self) -> None:
         """Wait until something came, or for too long."""

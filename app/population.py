@@ -157,7 +157,7 @@ def _named(
 
 
 # Each person once, at her oldest fact that holds. A fact that is stored anew comes last: whoever
-# reads on may see somebody twice, and misses nobody.
+# reads on may see somebody twice, and misses nobody whose number stays the one in use.
 _PROJECTS: Mapping[PopulationKind, str] = {
     kind: f"""
         SELECT min(f.id), f.insz FROM {table} f JOIN person p ON p.insz = f.insz

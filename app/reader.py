@@ -73,13 +73,14 @@ class Reader:
         for place, (read, _, _) in enumerate(batch):
             kinds.setdefault(read, []).append(place)
         for read, places in kinds.items():
+            asked = [one for place in places for one in batch[place][1]]
             try:
-                told = iter(self._told(read, [one for place in places for one in batch[place][1]]))
+                told = iter(self._told(read, asked))
                 for place in places:
                     found[place] = [next(told) for _ in batch[place][1]]
             except Exception as error:  # noqa: BLE001 - whatever it was, who waits must hear of it
                 for place in places:
-                    found[place] = self._alone(batch[place], error)
+                    found[place] = error if len(asked) == 1 else self._alone(batch[place], error)
         return [found[place] for place in range(len(batch))]
 
     def _alone(self, waiting: _Waiting, error: Exception) -> Sequence[Any] | Exception:

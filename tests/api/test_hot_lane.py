@@ -389,3 +389,19 @@ def named(statement: str, alias: str) -> str:
     """The table that a name in a plan stands for."""
     found = re.search(rf"(?:FROM|JOIN) (\w+) (?:AS )?{alias}\b", statement)
     return found[1] if found else alias
+
+
+async def test_a_question_that_was_read_alone_is_not_read_again_when_it_fails(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def fails(_channel: Channel, asked: Any) -> Any:
+        read.append(len(asked))
+        raise LookupError
+
+    monkeypatch.setattr(lookup, "tell_all", fails)
+
+    answer = await service.dossier(CITY, MEMBER_NOK)
+
+    assert (answer.status_code, read) == (500, [1])
