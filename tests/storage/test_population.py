@@ -462,6 +462,29 @@ def test_a_line_that_withdraws_or_changes_a_consent_says_so(
     assert told is withdraws
 
 
+@pytest.mark.parametrize("consents", [{}, {"toestemmingen": [ENDED]}], ids=["none", "ended"])
+def test_a_consent_under_the_number_that_is_replaced_is_withdrawn(
+    store: Database, consents: dict[str, Any]
+) -> None:
+    know(store, OLD, toestemmingen=[ONE])
+    line = {"insz": PERSON.digits, "vorigeInsz": [OLD.digits], **consents}
+
+    with store.writing() as session:
+        told = population.store(session, read_line(json.dumps(line)), NOW)
+
+    assert told
+
+
+def test_the_consent_of_a_number_that_is_cancelled_is_withdrawn(store: Database) -> None:
+    know(store, toestemmingen=[ONE])
+    line = {"insz": PERSON.digits, "geannuleerdOp": "2026-05-31"}
+
+    with store.writing() as session:
+        told = population.store(session, read_line(json.dumps(line)), NOW)
+
+    assert told
+
+
 # Imports
 
 
