@@ -3,10 +3,11 @@
 import asyncio
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from anyio import to_thread
 from sqlmodel import Session, col, delete, func, insert, select, update
 
 from app import driver, log_tree
@@ -29,6 +30,7 @@ from app.tlog import tree
 from app.values import but
 from app.visit import Visit, new_event_id
 
+T = TypeVar("T")
 Result = int | DecisionOvertaken | LogUnavailable
 
 
@@ -331,6 +333,40 @@ class AccessLog:
             return await future
         finally:
             patience.cancel()
+
+    async def act(
+        self,
+        visit: Visit,
+        trace: Trace,
+        now: datetime,
+        register_version: int | None,
+        work: Callable[[Session], T],
+    ) -> T:
+        """Do `work` in the transaction of its record: both are durable when this returns.
+
+        Raises what `append` raises, or what `work` does; then neither stands.
+        """
+        if self.rewritten:
+            raise LogUnavailable
+
+        def run() -> T:
+            entry = self._entry(_Event(visit, trace, now, register_version, ()), {})
+            if isinstance(entry, LogUnavailable):
+                raise entry
+            with self._database.writing() as session:
+                lock(session)  # first: else who writes a record meanwhile waits for this one
+                done = work(session)
+                [result] = write(session, [entry])
+                if isinstance(result, Exception):
+                    raise result
+            return done
+
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await to_thread.run_sync(run, abandon_on_cancel=True)
+        except (TimeoutError, *driver.FAILED):
+            self.failed = True
+            raise LogUnavailable from None
 
     def _give_up(self, future: "asyncio.Future[int]") -> None:
         self.failed = True

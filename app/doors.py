@@ -31,7 +31,14 @@ from app.settings import Settings
 from app.tokens import Caller, Citizen
 from app.values import but
 from app.visit import Visit
-from app.wire import GUID, Batch, ParticipantsQuestion, PersonQuestion
+from app.wire import (
+    GUID,
+    Batch,
+    KeyQuestion,
+    ListQuestion,
+    ParticipantsQuestion,
+    PersonQuestion,
+)
 
 JSON = "application/json"
 BODY_LIMIT = 64 * 1024
@@ -50,11 +57,13 @@ CORRELATION = "X-Correlation-ID"
 _CORRELATION = CORRELATION.lower()
 HEADER_LENGTH = 100
 CURSOR = "cursor"
-RECORD, NO_RECORD = "toegangId", str(uuid.UUID(int=0))
+IDS, NO_ID = ("toegangId", "lijstId"), str(uuid.UUID(int=0))
 
 _HEADER = re.compile(rf"[ -~]{{1,{HEADER_LENGTH}}}")
 _CURSOR = re.compile(r"[0-9]{1,18}")
 IS_GUID = re.compile(GUID)
+
+_WITH_REFERENCE = (PersonQuestion, Batch, ParticipantsQuestion, ListQuestion, KeyQuestion)
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -151,7 +160,7 @@ def inspect(
         kind = InszInvalid if number_is_wrong and len(issues) == 1 else InputInvalid
         return Turned(visit, kind(issues[:ISSUES]), now)
     # A search value never stands in the log.
-    if isinstance(body, PersonQuestion | Batch | ParticipantsQuestion):
+    if isinstance(body, _WITH_REFERENCE):
         visit = but(visit, reference=body.referte)
 
     if fault := _closed(door, visit, caller):
@@ -239,9 +248,10 @@ def _cursor(request: Request, door: Door[Body], issues: list[Issue]) -> int | No
 
 
 def _path(request: Request, issues: list[Issue]) -> dict[str, str]:
-    """The path parameters; the id of a record is a GUID."""
-    if not IS_GUID.fullmatch(request.path_params.get(RECORD, NO_RECORD)):
-        issues.append(_issue("must be a GUID", "path", RECORD))
+    """The path parameters; the id of a record or of a list is a GUID."""
+    for name in IDS:
+        if not IS_GUID.fullmatch(request.path_params.get(name, NO_ID)):
+            issues.append(_issue("must be a GUID", "path", name))
     return dict(request.path_params)
 
 

@@ -46,7 +46,7 @@ class Search:
     reasons: tuple[str, ...] | None = None  # any of them
     reference: str | None = None
     event_id: str | None = None
-    type: str | None = None
+    types: tuple[str, ...] = ()  # any of them
     since: datetime | None = None
     until: datetime | None = None
     before: int | None = None  # cursor: only indexes below it
@@ -159,11 +159,12 @@ def _conditions(wanted: Search) -> list[ColumnElement[bool] | BinaryExpression[A
         "outcome": wanted.outcome,
         "reference": wanted.reference,
         "event_id": wanted.event_id,
-        "type": wanted.type,
     }
     conditions: list[ColumnElement[bool]] = [
         getattr(AccessRecord, name) == value for name, value in equal.items() if value is not None
     ]
+    if wanted.types:
+        conditions.append(col(AccessRecord.type).in_(wanted.types))
     if wanted.reasons is not None:
         conditions.append(col(AccessRecord.reason_code).in_(wanted.reasons))
     if wanted.subjects is not None:
@@ -357,6 +358,12 @@ def find(session: Session, event_id: str) -> Kept | None:
         .where(AccessRecord.event_id == event_id)
     ).first()
     return Kept(row[0], orjson.loads(row[1]), row[2]) if row else None
+
+
+def standing(session: Session, event_ids: Collection[str]) -> frozenset[str]:
+    """Those of these ids of which there is a record."""
+    found = select(AccessRecord.event_id).where(col(AccessRecord.event_id).in_(event_ids))
+    return frozenset(session.exec(found)) if event_ids else frozenset()
 
 
 @dataclass(frozen=True)

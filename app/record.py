@@ -33,6 +33,7 @@ class RecordType(StrEnum):
     ACCESS = "access"
     DISCLOSURE = "disclosure"
     ADMIN = "admin"
+    DELIVERY = "delivery"
     LOG_READ = "logRead"
 
 
@@ -105,6 +106,7 @@ class Trace:
     requested: Collection[str] = ()
     delivered: Collection[str] = ()
     as_of: date | None = None
+    year: int | None = None  # that a list was asked for
     counts: Mapping[str, int] = field(default_factory=dict)
     rule_set: Mapping[str, str] | None = None
     subject: str | None = None  # national number; encrypted in the record
@@ -113,6 +115,8 @@ class Trace:
     allowance: Allowance | None = None  # what an answer takes a turn of
     answer: bytes | None = None  # digested, never kept
     manifest: str | None = None  # the digest of the manifest of an export
+    file_digest: str | None = None  # of a file as it leaves, so of its sealed bytes
+    key_fingerprint: str | None = None  # of the key that it is sealed to
     detail: Mapping[str, Any] | None = None  # for the side table
     known_at: datetime | None = None  # of the newest facts that an advice rests on
 
@@ -195,6 +199,7 @@ def entry_of(
         "parameters": list(visit.parameters),
         "requestedFields": _sorted(frozenset(trace.requested)),
         "asOf": trace.as_of.isoformat() if trace.as_of else None,
+        "year": trace.year,
         "outcome": trace.outcome.value,
         "status": trace.status,
         "reasonCode": trace.reason.value if trace.reason else None,
@@ -203,6 +208,8 @@ def entry_of(
         "deliveredFields": _sorted(frozenset(trace.delivered)),
         "counts": dict(trace.counts),
         "manifestDigest": trace.manifest,
+        "fileDigest": trace.file_digest,
+        "keyFingerprint": trace.key_fingerprint,
         "responseDigest": key.digest(event_id, answer) if answer is not None else None,
         "ruleSet": dict(trace.rule_set) if trace.rule_set else None,
         "detailDigest": key.digest(f"{event_id}/detail", detail) if detail else None,

@@ -31,6 +31,10 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "dossier_version": ("SELECT", "INSERT"),
     "source_answer": ("SELECT", "INSERT"),
     "complete_delivery": ("SELECT", "INSERT"),
+    "recipient_key": ("SELECT", "INSERT", "UPDATE (ended_at)"),
+    "listing": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "listing_person": ("SELECT", "INSERT", "DELETE"),
+    "listing_part": ("SELECT", "INSERT", "DELETE"),
     "alembic_version": ("SELECT",),
 }
 # What amounts to the rights of the server's own account, or to those of every other role.

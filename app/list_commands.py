@@ -1,0 +1,82 @@
+"""The commands around files that are delivered: `protocolpoort recipient ...`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app import administration, recipients, sealing
+from app.console import (
+    FAILED,
+    Actor,
+    AsJson,
+    Reason,
+    give_rows,
+    note,
+    office,
+    ready_database,
+    say,
+    settings,
+)
+from app.deps import read_clock
+from app.moments import rfc3339
+from app.sealing import RecipientUnfit
+
+recipient = typer.Typer(
+    help="The keys to which files for an organisation are sealed.", no_args_is_help=True
+)
+
+Organisation = Annotated[str, typer.Argument(metavar="ORGANISATION")]
+
+
+@recipient.command("set")
+def recipient_set(
+    organisation: Organisation,
+    file: Annotated[Path, typer.Argument(help="The public key, as `age-keygen -y` writes it.")],
+    reason: Reason = None,
+    actor: Actor = None,
+) -> None:
+    """Seal files for an organisation to its own age key from now on."""
+    try:
+        key = sealing.read_recipient(file.read_text(encoding="utf-8"))
+    except (RecipientUnfit, UnicodeDecodeError) as unfit:
+        why = unfit if isinstance(unfit, RecipientUnfit) else "this is no text"
+        say(f"{file}: {why}")
+        raise typer.Exit(FAILED) from None
+    _set(organisation, key, reason, actor)
+    say(f"{organisation}: files are sealed to {sealing.fingerprint(key)}")
+
+
+@recipient.command("remove")
+def recipient_remove(
+    organisation: Organisation, reason: Reason = None, actor: Actor = None
+) -> None:
+    """Seal to a key of the organisation no longer: each list gets a key of its own."""
+    _set(organisation, None, reason, actor)
+    say(f"{organisation}: no key is registered")
+
+
+def _set(organisation: str, key: str | None, reason: str | None, actor: str | None) -> None:
+    named = note(organisation, "ORGANISATION") or ""
+    told = note(reason)
+    if not administration.set_recipient(office(actor), named, key, read_clock(), told):
+        say("that was so already: nothing is changed")
+
+
+@recipient.command("list")
+def recipient_list(as_json: AsJson = False) -> None:
+    """Every organisation with a key of its own."""
+    with ready_database(settings()).reading() as session:
+        found = recipients.listed(session)
+    give_rows(
+        [
+            {
+                "organisatie": organisation,
+                "sleutel": key,
+                "vingerafdruk": sealing.fingerprint(key),
+                "sinds": rfc3339(since),
+            }
+            for organisation, key, since in found
+        ],
+        as_json=as_json,
+    )
