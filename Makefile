@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak soak-kill check lock bench bench-growth bench-refusals bench-log
+.PHONY: help install demo test soak soak-kill check lock bench bench-growth bench-lists bench-refusals bench-log
 
 PORT ?= 8000
 PYTHON ?= python3
@@ -44,6 +44,9 @@ bench: install ## this service beside a naive one, constants and pgbench (BENCH=
 
 bench-growth: install ## the same read with 5 million dossiers and records (BENCH=--quick)
 	PYTHONPATH=tests .venv/bin/python -m bench.growth $(BENCH)
+
+bench-lists: install ## what a list of a million persons costs, beside its records alone (BENCH=--quick)
+	PYTHONPATH=tests .venv/bin/python -m bench.lists $(BENCH)
 
 bench-refusals: install ## how long a refusal takes, by who was asked about (BENCH=--quick)
 	PYTHONPATH=tests .venv/bin/python -m bench.refusals $(BENCH)
