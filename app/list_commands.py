@@ -1,17 +1,19 @@
-"""The commands around files that are delivered: `protocolpoort recipient ...`."""
+"""The commands around lists: `protocolpoort lists ...`, `protocolpoort recipient ...`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
-from app import administration, recipients, sealing
+from app import administration, list_making, listings, main, recipients, sealing
 from app.console import (
     FAILED,
     Actor,
     AsJson,
     Reason,
     give_rows,
+    messages,
     note,
     office,
     ready_database,
@@ -25,6 +27,8 @@ from app.sealing import RecipientUnfit
 recipient = typer.Typer(
     help="The keys to which files for an organisation are sealed.", no_args_is_help=True
 )
+
+lists = typer.Typer(help="The lists that are asked and delivered.", no_args_is_help=True)
 
 Organisation = Annotated[str, typer.Argument(metavar="ORGANISATION")]
 
@@ -80,3 +84,42 @@ def recipient_list(as_json: AsJson = False) -> None:
         ],
         as_json=as_json,
     )
+
+
+@lists.command("list")
+def lists_list(as_json: AsJson = False) -> None:
+    """Every list that was asked, with how many stand on it and how many got no advice."""
+    with ready_database(settings()).reading() as session:
+        found = listings.every(session)
+    give_rows(
+        [
+            {
+                "id": task.id,
+                "organisatie": task.organisation,
+                "protocol": task.protocol,
+                "doeleinde": task.purpose,
+                "jaar": task.year,
+                "toestand": task.state,
+                "reden": task.reason,
+                "personen": task.persons,
+                "zonderAdvies": task.left_out,
+                "gevraagdOp": rfc3339(task.asked_at),
+                "beschikbaarTot": rfc3339(task.expires_at) if task.expires_at else None,
+            }
+            for task in found
+        ],
+        as_json=as_json,
+    )
+
+
+@lists.command("make")
+def lists_make() -> None:
+    """Make the lists that wait, here and now; a service that runs does so by itself."""
+    with Progress(console=messages, transient=True) as progress:
+        bar = progress.add_task("persons", total=None)
+        shop = main.workshop(settings(), office(), read_clock)
+        shop.progress = lambda done: progress.update(bar, completed=done)
+        made = 0
+        while list_making.work_once(shop):
+            made += 1
+    say(f"{made} lists were worked on")

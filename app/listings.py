@@ -69,6 +69,12 @@ def find(session: Session, id_: str, organisation: str | None) -> Task | None:
     return _task(row) if row and row.organisation == organisation else None
 
 
+def every(session: Session) -> list[Task]:
+    """Every list that was ever asked, oldest first."""
+    rows = session.exec(select(Listing).order_by(col(Listing.asked_at), col(Listing.id))).all()
+    return [_task(row) for row in rows]
+
+
 def waits(session: Session, now: datetime) -> bool:
     """Whether there is a list to make that nobody works on."""
     return session.exec(select(Listing.id).where(*_free(now)).limit(1)).first() is not None

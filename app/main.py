@@ -118,7 +118,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         _settle_memory()
-        shop = workshop(desk.gate)
+        shop = workshop(settings, Office(desk.gate.database, desk.gate.log.keys, origin()), clock)
         chores = [asyncio.create_task(chore(desk)) for chore in (_summarise, _sign)]
         chores.append(asyncio.create_task(_make_lists(shop)))
         yield
@@ -247,15 +247,15 @@ def _verifier(settings: Settings) -> Verifier:
     return Verifier((*profiles, *demo.profiles), keys=keys, test_numbers=True)
 
 
-def workshop(gate: Gate) -> Workshop:
+def workshop(settings: Settings, office: Office, clock: Callable[[], datetime]) -> Workshop:
     """Where this process makes lists."""
-    log_origin, key_file = log_settings(gate.settings)
+    log_origin, key_file = log_settings(settings)
     return Workshop(
-        gate.database,
-        gate.log.keys,
+        office.database,
+        office.keys,
         origin(),
-        gate.settings,
-        gate.clock,
+        settings,
+        clock,
         lambda text: log_keys.read_file(key_file, log_origin).sign(text),
         log_origin,
         secrets.token_hex(16),

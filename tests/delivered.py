@@ -35,7 +35,7 @@ class Opened:
 
 def shop_of(service: Service) -> Workshop:
     """Where this service makes lists."""
-    return main.workshop(service.app.state.desk.gate)
+    return main.workshop(service.settings, service.office, service.clock)
 
 
 def work(service: Service) -> None:
