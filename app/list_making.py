@@ -47,6 +47,7 @@ LEASE = timedelta(minutes=2)  # after which another process takes over from one 
 ATTEMPTS = 5  # to make a list that something breaks
 LATER = timedelta(seconds=10)  # until the next one
 AVAILABLE = timedelta(days=30)  # that a file can be fetched
+EXPIRE = "listExpire"
 
 logger = logging.getLogger("protocolpoort")
 
@@ -88,7 +89,7 @@ def work_once(shop: Workshop) -> bool:
     with shop.database.reading() as session:
         waits = listings.waits(session, now)
     if not waits:
-        tidy(shop.database, now)
+        tidy(shop)
         return False
     with shop.database.writing() as session:
         task = listings.claim(session, shop.name, now, now + LEASE)
@@ -121,7 +122,7 @@ def _make(shop: Workshop, task: Task) -> None:
         task = but(task, recorded=reached)
         if reached == task.persons and _deliver(shop, job):
             break
-    tidy(shop.database, shop.clock())
+    tidy(shop)
 
 
 def _decided(shop: Workshop, session: Session, task: Task) -> Job:
@@ -325,7 +326,7 @@ def _fail(shop: Workshop, task: Task, reason: Reason) -> None:
         _written(shop, task, [entry], visit=None, identity=None, **ended)
     except LeaseLost:
         return
-    tidy(shop.database, now)
+    tidy(shop)
 
 
 def _leave(shop: Workshop, task: Task, until: datetime, **values: Any) -> None:
@@ -334,20 +335,31 @@ def _leave(shop: Workshop, task: Task, until: datetime, **values: Any) -> None:
         listings.renew(session, task.id, shop.name, until, **values)
 
 
-def tidy(database: Database, now: datetime) -> list[str]:
-    """Take away what lists that have ended still hold; the ids of those whose file went."""
-    with database.reading() as session:
+def tidy(shop: Workshop) -> None:
+    """Take away what lists that have ended still hold: names, and files whose time is over."""
+    with shop.database.reading() as session:
         ended = listings.ended_with_persons(session)
-        expired = listings.expired(session, now)
     for id_ in ended:
         while True:
-            with database.writing() as session:
+            with shop.database.writing() as session:
                 if not listings.clear(session, id_, PART):
                     break
-    for id_ in expired:
+    expire(shop.database, shop.keys, shop.origin, shop.clock())
+
+
+def expire(
+    database: Database, keys: MonthKeys, origin: Origin, now: datetime, actor: str | None = None
+) -> list[str]:
+    """Take away the files and keys of lists whose time is over, each with a record; their ids."""
+    with database.reading() as session:
+        over = listings.expired(session, now)
+    for id_ in over:
         with database.writing() as session:
+            access_log.lock(session)
             listings.expire(session, id_)
-    return expired
+            trace = Trace(type=RecordType.ADMIN, parent=id_)
+            access_log.write_command(session, keys, origin, EXPIRE, trace, now, actor)
+    return over
 
 
 def _renewed(shop: Workshop, task: Task, work: Callable[[Session], Any], **values: Any) -> Any:
