@@ -235,6 +235,10 @@ def remove_below(session: Session, index: int, most: int) -> tuple[int, int]:
     return records.rowcount, details.rowcount
 
 
+def _stands(session: Session, event_id: str, /) -> bool:
+    return bool(_indexes(session, [event_id]))
+
+
 def _indexes(source: Source, event_ids: Sequence[str]) -> dict[str, int]:
     return dict(driver.of(source).rows(_INDEXES, ids=[*event_ids]))
 
@@ -349,24 +353,29 @@ class AccessLog:
         if self.rewritten:
             raise LogUnavailable
 
-        def run() -> T:
+        done: list[T] = []
+
+        def run() -> None:
             entry = self._entry(_Event(visit, trace, now, register_version, ()), {})
             if isinstance(entry, LogUnavailable):
                 raise entry
             with self._database.writing() as session:
                 lock(session)  # first: else who writes a record meanwhile waits for this one
-                done = work(session)
+                done.append(work(session))
                 [result] = write(session, [entry])
                 if isinstance(result, Exception):
                     raise result
-            return done
 
         try:
             async with asyncio.timeout(PATIENCE):
-                return await to_thread.run_sync(run, abandon_on_cancel=True)
+                await to_thread.run_sync(run, abandon_on_cancel=True)
         except (TimeoutError, *driver.FAILED):
             self.failed = True
-            raise LogUnavailable from None
+            # A connection that was lost around the commit: look before answering.
+            stands = await self._database.read(_stands, visit.event_id)
+            if not (done and stands):
+                raise LogUnavailable from None
+        return done[0]
 
     def _give_up(self, future: "asyncio.Future[int]") -> None:
         self.failed = True

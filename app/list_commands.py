@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from app import administration, list_making, listings, main, recipients, sealing
+from app import administration, list_making, listings, main, protocols, recipients, sealing
 from app.console import (
     FAILED,
     Actor,
@@ -21,7 +21,7 @@ from app.console import (
     settings,
 )
 from app.deps import read_clock
-from app.moments import rfc3339
+from app.moments import brussels_date, rfc3339
 from app.sealing import RecipientUnfit
 
 recipient = typer.Typer(
@@ -49,6 +49,9 @@ def recipient_set(
         raise typer.Exit(FAILED) from None
     _set(organisation, key, reason, actor)
     say(f"{organisation}: files are sealed to {sealing.fingerprint(key)}")
+    with ready_database(settings()).reading() as session:
+        if not protocols.read_register(session).of(organisation, brussels_date(read_clock())):
+            say(f"  warning: no protocol opens anything for {organisation} today")
 
 
 @recipient.command("remove")
@@ -117,7 +120,9 @@ def lists_make() -> None:
     """Make the lists that wait, here and now; a service that runs does so by itself."""
     with Progress(console=messages, transient=True) as progress:
         bar = progress.add_task("persons", total=None)
-        shop = main.workshop(settings(), office(), read_clock)
+        chosen, here = settings(), office()
+        main.notary(chosen, here, read_clock()).turn(read_clock())  # nothing for a log that broke
+        shop = main.workshop(chosen, here, read_clock)
         shop.progress = lambda done: progress.update(bar, completed=done)
         made = 0
         while list_making.work_once(shop):

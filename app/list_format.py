@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -18,6 +19,8 @@ DISCLAIMER = (
 )
 # What a spreadsheet takes for a formula, and not for text; the wide ones too.
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+# Where one may begin another cell: in Belgium a semicolon separates.
+_INNER = re.compile(rf"([;\t\r\n]\s*)(?=[{re.escape(''.join(_FORMULA))}])")
 
 
 class Form(StrEnum):
@@ -53,6 +56,7 @@ def _row(cells: Sequence[str]) -> bytes:
 
 def guarded(text: str) -> str:
     """Text that no spreadsheet runs: what would be a formula gets an apostrophe before it."""
+    text = _INNER.sub(r"\1'", text)
     risky = text[:1] in {"\t", "\r", "\n"} or text.lstrip().startswith(_FORMULA)
     return f"'{text}" if risky else text
 

@@ -9,6 +9,7 @@ What refuses the list meanwhile (a suspension, a quota that is used up) ends it,
 
 import hashlib
 import logging
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,17 +27,19 @@ from app import (
     log_tree,
     policy,
     protocols,
+    recipients,
     sealing,
 )
 from app.canonical import canonical_json
 from app.database import Database
-from app.errors import AccessRefused, Fault, Outcome, Reason
+from app.errors import AccessRefused, Fault, LogUnavailable, Outcome, Reason
 from app.list_format import Form
-from app.list_rows import PART, RULE_SET, Job, Rows, test_date
+from app.list_rows import EXPLAINED, KEY_AGAIN, PART, RULES, Job, Rows, test_date
 from app.list_task import State, Task
 from app.listings import LeaseLost, Person
+from app.log_keys import KeyUnfit
 from app.moments import brussels_date, rfc3339
-from app.month_keys import MonthKeys
+from app.month_keys import MonthKeyMissing, MonthKeys
 from app.policy import Operation, Question, Refused
 from app.record import Allowance, Entry, Origin, RecordType, Trace, entry_of
 from app.settings import Settings
@@ -46,8 +49,12 @@ from app.visit import Visit, new_event_id
 LEASE = timedelta(minutes=2)  # after which another process takes over from one that says nothing
 ATTEMPTS = 5  # to make a list that something breaks
 LATER = timedelta(seconds=10)  # until the next one
+RECORDS = 100  # that are written together: whoever else writes waits for them
 AVAILABLE = timedelta(days=30)  # that a file can be fetched
 EXPIRE = "listExpire"
+
+# What is not the fault of the list: it waits until that is over.
+PASSING = (LogUnavailable, MonthKeyMissing, KeyUnfit, OSError)
 
 logger = logging.getLogger("protocolpoort")
 
@@ -66,6 +73,8 @@ class Workshop:
     name: str
     closing: bool = False  # it is to stop, between two parts
     progress: Callable[[int], None] = field(default=lambda _: None)
+    stopped: Callable[[], bool] = field(default=lambda: False)  # the log does not hold
+    rest: float = 0  # of the time that a part of the records took, for others who write
 
 
 class Interrupted(Exception):
@@ -85,6 +94,8 @@ def work_once(shop: Workshop) -> bool:
 
     Whatever breaks over a list is logged, and tried again a few times.
     """
+    if shop.closing or shop.stopped():
+        return False
     now = shop.clock()
     with shop.database.reading() as session:
         waits = listings.waits(session, now)
@@ -105,6 +116,9 @@ def work_once(shop: Workshop) -> bool:
         _leave(shop, task, now, attempts=task.attempts - 1)
     except ListRefused as refused:
         _fail(shop, task, refused.reason)
+    except PASSING as error:
+        logger.error("a list has to wait: %s", type(error).__name__)
+        _leave(shop, task, now + LATER, attempts=task.attempts - 1)
     except Exception as error:  # noqa: BLE001 - whatever broke, it is tried again
         frames = "".join(traceback.format_tb(error.__traceback__))
         logger.error("a list was not made: unexpected %s\n%s", type(error).__name__, frames)
@@ -113,11 +127,16 @@ def work_once(shop: Workshop) -> bool:
 
 
 def _make(shop: Workshop, task: Task) -> None:
-    task = task if task.sealed_at else _seal(shop, task)
     while True:
         # The register may move between two parts: then it is decided anew.
         with shop.database.reading() as session:
             job = _decided(shop, session, task)
+        if job.basis != task.basis:
+            # What was sealed is no longer what would be; persons may have been recorded of it.
+            if task.recorded:
+                raise ListRefused(Reason.CONFLICT)
+            task = _seal(shop, task)
+            continue
         reached = _record_persons(shop, job)
         task = but(task, recorded=reached)
         if reached == task.persons and _deliver(shop, job):
@@ -128,6 +147,8 @@ def _make(shop: Workshop, task: Task) -> None:
 def _decided(shop: Workshop, session: Session, task: Task) -> Job:
     """What the protocol says of this list now. Raises ListRefused when it says no."""
     register, today = protocols.read_register(session), brussels_date(shop.clock())
+    if brussels_date(task.asked_at).year != today.year:
+        raise ListRefused(Reason.CONFLICT)  # it would be of one year and count for another
     clause = register.covering(task.organisation, task.purpose, today)
     allowance = Allowance.of(clause, Operation.CREATE_LIJST, today)
     question = Question(
@@ -143,7 +164,12 @@ def _decided(shop: Workshop, session: Session, task: Task) -> Job:
         raise ListRefused(said.reason)
     if said.clause.protocol != task.protocol:
         raise ListRefused(Reason.NO_PROTOCOL)
-    return Job(task, said, register, task.visit)
+    recipient = task.recipient
+    if not task.own_key:
+        recipient = recipients.key_of(session, task.organisation) or ""
+        if not recipient:
+            raise ListRefused(Reason.CONFLICT)  # the key that it was asked for is gone
+    return Job(task, said, register, task.visit, recipient, today)
 
 
 # Step 1: who stands on it, as of one moment.
@@ -151,6 +177,7 @@ def _decided(shop: Workshop, session: Session, task: Task) -> Job:
 
 def _seal(shop: Workshop, task: Task) -> Task:
     """Write down who stands on it and seal the file; what an attempt before left goes first."""
+    shop.sign(list_format.manifest_text(shop.log_origin, b""))  # the key that signs is there
     _renewed(shop, task, lambda db: listings.drop_file(db, task.id))
     while _renewed(shop, task, lambda db: listings.clear(db, task.id, PART)):
         pass
@@ -173,9 +200,14 @@ def _seal(shop: Workshop, task: Task) -> Task:
             yield list_format.SIGNATURE, note.encode()
 
         packed = list_format.pack(Form(task.form), _lines(shop, job, rows), manifest)
-        sealing.seal(packed, task.recipient, keep)
+        sealing.seal(packed, job.recipient, keep)
+    if rows.left_out and not rows.count:
+        raise ListRefused(Reason.NO_ADVICE)  # a list of nobody, for want of fresh data, is none
     found = {
         "sealed_at": now,
+        "basis": job.basis,
+        "fields": job.leaves,
+        "recipient": job.recipient,
         "persons": rows.count,
         "left_out": rows.left_out,
         "size": size,
@@ -236,18 +268,21 @@ def _record_persons(shop: Workshop, job: Job) -> int:
     task, reached = job.task, job.task.recorded
     while reached < task.persons:
         with shop.database.reading() as session:
-            part = listings.persons(session, task.id, reached, PART)
-        now = shop.clock()
+            part = listings.persons(session, task.id, reached, RECORDS)
+        if not part:
+            raise LookupError("who stands on the list is not all there")
+        now, began = shop.clock(), time.monotonic()
         entries = [_entry_of_person(shop, job, each, now) for each in part]
         if not _written(shop, task, entries, recorded=reached + len(part)):
             break
         reached += len(part)
         shop.progress(reached)
+        time.sleep(shop.rest * (time.monotonic() - began))
     return reached
 
 
 def _entry_of_person(shop: Workshop, job: Job, person: Person, now: datetime) -> Entry:
-    detail = dict(person.detail or {})
+    detail = person.detail or {}
     trace = but(
         job.trace(),
         parent=job.task.id,
@@ -255,8 +290,8 @@ def _entry_of_person(shop: Workshop, job: Job, person: Person, now: datetime) ->
         subject_basis=job.clause.population.kind.value,
         subject_fact=person.fact,
         answer=person.line,
-        rule_set=detail.pop(RULE_SET, None),
-        detail=detail or None,
+        rule_set=detail.get(RULES),
+        detail=detail.get(EXPLAINED),
     )
     return _entry(shop, job, new_event_id(now), trace, now)
 
@@ -266,10 +301,18 @@ def _entry(shop: Workshop, job: Job, event_id: str, trace: Trace, now: datetime)
     return entry_of(visit, trace, key, shop.origin, now, job.register.version)
 
 
-def _written(shop: Workshop, task: Task, entries: Sequence[Entry], **values: Any) -> bool:
+def _written(
+    shop: Workshop,
+    task: Task,
+    entries: Sequence[Entry],
+    holds: Callable[[Session], bool] = lambda _: True,
+    **values: Any,
+) -> bool:
     """Append records and note it, in one transaction; False when it is to be decided anew."""
     with shop.database.writing() as session:
         access_log.lock(session)
+        if not holds(session):
+            return False
         results = access_log.write(session, entries)
         for result in results:
             if isinstance(result, Fault):
@@ -287,6 +330,12 @@ def _written(shop: Workshop, task: Task, entries: Sequence[Entry], **values: Any
 def _deliver(shop: Workshop, job: Job) -> bool:
     """Record that the list is there to be fetched; False when it is to be decided anew."""
     task, now = job.task, shop.clock()
+    if brussels_date(now) != job.today:
+        return False
+
+    def holds(session: Session) -> bool:
+        return task.own_key or recipients.key_of(session, task.organisation) == task.recipient
+
     trace = but(
         job.trace(),
         counts={"persons": task.persons, "withoutAdvice": task.left_out},
@@ -295,14 +344,15 @@ def _deliver(shop: Workshop, job: Job) -> bool:
         allowance=Allowance.of(job.clause, Operation.CREATE_LIJST, brussels_date(now)),
     )
     entry = _entry(shop, job, task.id, trace, now)
-    done = {
+    assert task.sealed_at  # noqa: S101 - a file is recorded when it is whole
+    done: dict[str, Any] = {
         "state": State.DONE.value,
         "ended_at": now,
-        "expires_at": now + AVAILABLE,
+        "expires_at": task.sealed_at + AVAILABLE,
         "visit": None,
     }
     try:
-        return _written(shop, task, [entry], **done)
+        return _written(shop, task, [entry], holds, **done)
     except IntegrityError:  # this year was given meanwhile
         raise ListRefused(Reason.QUOTA) from None
 
@@ -321,7 +371,7 @@ def _fail(shop: Workshop, task: Task, reason: Reason) -> None:
     )
     visit: Visit = but(task.visit, event_id=new_event_id(now))
     entry = entry_of(visit, trace, shop.keys.at(now), shop.origin, now, None)
-    ended = {"state": State.FAILED.value, "reason": reason.value, "ended_at": now}
+    ended: dict[str, Any] = {"state": State.FAILED.value, "reason": reason.value, "ended_at": now}
     try:
         _written(shop, task, [entry], visit=None, identity=None, **ended)
     except LeaseLost:
@@ -344,7 +394,13 @@ def tidy(shop: Workshop) -> None:
             with shop.database.writing() as session:
                 if not listings.clear(session, id_, PART):
                     break
-    expire(shop.database, shop.keys, shop.origin, shop.clock())
+    now = shop.clock()
+    with shop.database.reading() as session:
+        handed_over = listings.handed_over(session, now - KEY_AGAIN)
+    for id_ in handed_over:
+        with shop.database.writing() as session:
+            listings.drop_key(session, id_)
+    expire(shop.database, shop.keys, shop.origin, now)
 
 
 def expire(
@@ -356,7 +412,9 @@ def expire(
     for id_ in over:
         with database.writing() as session:
             access_log.lock(session)
-            listings.expire(session, id_)
+            pieces, keys_gone = listings.drop_file(session, id_), listings.drop_key(session, id_)
+            if not pieces + keys_gone:
+                continue  # another process was first
             trace = Trace(type=RecordType.ADMIN, parent=id_)
             access_log.write_command(session, keys, origin, EXPIRE, trace, now, actor)
     return over
@@ -371,6 +429,6 @@ def _renewed(shop: Workshop, task: Task, work: Callable[[Session], Any], **value
 
 def _renew(shop: Workshop, session: Session, task: Task, **values: Any) -> None:
     """Raises Interrupted when the process stops, LeaseLost when another one has taken over."""
-    if shop.closing and "state" not in values:
+    if (shop.closing or shop.stopped()) and "state" not in values:
         raise Interrupted
     listings.renew(session, task.id, shop.name, shop.clock() + LEASE, **values)

@@ -17,6 +17,7 @@ from app import (
     obligation,
     population,
 )
+from app.canonical import digest
 from app.driver import Channel
 from app.insz import Insz
 from app.judging import Case
@@ -32,8 +33,9 @@ from app.register import Register
 from app.visit import Visit
 
 PART = 500  # persons that are read together
+KEY_AGAIN = timedelta(minutes=10)  # that who got a key may ask it again: an answer can be lost
 INSZ = "personalia.insz"
-RULE_SET = "regelset"
+EXPLAINED, RULES = "explanation", "ruleSet"  # of a person who stands on a list by the rules
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,24 @@ class Job:
     granted: Granted
     register: Register
     visit: Visit  # of who asked
+    recipient: str  # to whom it is to be sealed now
+    today: date
+
+    @property
+    def basis(self) -> str:
+        """What decides about the list: with another one the file is another file."""
+        clause = self.clause
+        return digest(
+            {
+                "agreement": [clause.protocol, clause.version, clause.hash, clause.on_behalf_of],
+                "lists": [list(each) for each in clause.lists],
+                "fields": self.leaves,
+                "persons": [clause.population.kind.value, *sorted(clause.population.places)],
+                "rules": clause.listing.profile if clause.listing else None,
+                "recipient": self.recipient,
+                "today": self.today.isoformat(),
+            }
+        )
 
     @property
     def clause(self) -> Clause:
@@ -141,7 +161,7 @@ class Rows:
             if judged.advice.outcome is None:
                 self.left_out += 1
             if judged.advice.outcome is Outcome.NOK:
-                found.append((one, {**judged.explanation, RULE_SET: case.rule_set}))
+                found.append((one, {EXPLAINED: judged.explanation, RULES: case.rule_set}))
         return found
 
     def _told(self, chosen: Sequence[tuple[Admitted, Mapping[str, Any] | None]]) -> list[Person]:

@@ -1,5 +1,6 @@
 """A list that was asked, and how far it is. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -43,9 +44,12 @@ class Task:
     state: str = State.ASKED.value
     reason: str | None = None  # why it failed
     key_client: str | None = None  # who took that key
-    file_client: str | None = None  # who first took the file
+    key_taken_at: datetime | None = None
+    file_clients: Sequence[str] = ()  # who took the file
     attempts: int = 0
     sealed_at: datetime | None = None  # the file is whole
+    basis: str | None = None  # what decided when it was sealed
+    fields: Sequence[str] | None = None  # that it holds
     recorded: int = 0  # of so many persons the record stands
     persons: int = 0
     left_out: int = 0  # persons without an advice

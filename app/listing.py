@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from app import answers, listings, policy, recipients, sealing
+from app import answers, listings, policy, protocols, recipients, sealing
 from app.errors import (
     AccessRefused,
     Answered,
@@ -25,13 +25,14 @@ from app.errors import (
     IssueType,
     KeyGone,
     ListBusy,
+    NoAdvice,
     RangeOutside,
     Reason,
     RecordsPruned,
     RecordUnknown,
 )
 from app.gate import Gate, fault_of
-from app.list_rows import test_date
+from app.list_rows import KEY_AGAIN, test_date
 from app.list_task import Owner, State, Task
 from app.moments import brussels_date
 from app.policy import Operation, Refused
@@ -41,6 +42,7 @@ from app.visit import Visit, new_event_id
 from app.wire import ListQuestion
 
 KEY = "identity"  # what the key of a month hides it as
+TAKEN = ("key_client", "file_clients", "identity", "state")  # what two clients could change
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII)
 
 
@@ -122,11 +124,18 @@ async def follow(gate: Gate, visit: Visit, list_id: str, now: datetime) -> tuple
     how = Answered.ELSEWHERE if task.state == State.DONE else Answered.WHOLE
     problem = None
     if task.state == State.FAILED:
-        fault = Fault() if task.reason == Reason.ERROR else AccessRefused(Reason(str(task.reason)))
-        problem = gate.problem(fault, task.id)
+        problem = gate.problem(_why(Reason(str(task.reason))), task.id)
     answer = answers.encode_list_task(visit, task, now, problem)
     await gate.record(visit, but(_about(task), answer=answer), how=how)
     return answer, how
+
+
+def _why(reason: Reason) -> Fault:
+    """What a receiver is told of a list that failed; what is ours to mend is no detail of its."""
+    if reason is Reason.NO_ADVICE:
+        return NoAdvice()
+    ours = (Reason.ERROR, Reason.CONFLICT)
+    return Fault() if reason in ours else AccessRefused(reason)
 
 
 @dataclass(frozen=True)
@@ -139,16 +148,24 @@ class Opened:
     how: Answered
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The bytes, piece by piece; broken off when the file is gone meanwhile."""
-        at = self.span.start
+        """The bytes, piece by piece; broken off when what let them leave no longer holds.
+
+        Whoever goes on with `Range` is decided anew.
+        """
+        at, gate = self.span.start, self.gate
         while at < self.span.stop:
-            found = await self.gate.database.read(listings.part_at, self.task.id, at)
-            if found is None:
+            found = await gate.database.read(_piece, self.task.id, at, gate.register.version)
+            if found is None or gate.log.rewritten:
                 raise RecordsPruned
             first, content = found
             piece = content[at - first : self.span.stop - first]
             at += len(piece)
             yield piece
+
+
+def _piece(session: Session, list_id: str, at: int, version: int) -> tuple[int, bytes] | None:
+    same = protocols.read_version(session) == version
+    return listings.part_at(session, list_id, at) if same else None
 
 
 async def open_file(
@@ -163,15 +180,20 @@ async def open_file(
 
     `same` (If-Range) is the tag of the file that the caller has a part of already.
 
-    Raises RecordUnknown, RecordsPruned, AccessRefused, ChannelSame or RangeOutside, after their
-    record is durable.
+    Raises RecordUnknown, RecordsPruned, AccessRefused, ChannelSame, KeyGone or RangeOutside, after
+    their record is durable.
     """
     task = await _known(gate, visit, list_id, now)
     if task.state != State.DONE:
         await gate.refuse(visit, _about(task), RecordUnknown())
     trace = await _still_open(gate, visit, task, now)
-    if visit.client == task.key_client:
+    client = visit.client or ""
+    if client == task.key_client:
         await gate.refuse(visit, trace, ChannelSame())
+    if not task.own_key:
+        key = await gate.database.read(recipients.key_of, task.organisation)
+        if key != task.recipient:  # it may be in other hands: that is why it was replaced
+            await gate.refuse(visit, trace, KeyGone())
     span = _span(wanted if same in (None, tag(task)) else None, task.size)
     if span is None:
         await gate.refuse(visit, trace, RangeOutside(task.size))
@@ -180,14 +202,18 @@ async def open_file(
         trace,
         type=RecordType.DELIVERY,
         file_digest=task.digest,
+        delivered=task.fields or (),
         counts={"firstByte": span.start, "lastByte": span.stop - 1, "size": task.size},
     )
 
     def fetched(session: Session) -> None:
         _unchanged(session, task)
-        listings.note_file(session, task.id, visit.client or "")
+        listings.note_file(session, task, client)
 
-    await gate.act(visit, trace, fetched, how)
+    if client in task.file_clients:  # known already: it shares the commit of others
+        await gate.record(visit, trace, how=how)
+    else:
+        await gate.act(visit, trace, fetched, how)
     return Opened(gate, task, span, how)
 
 
@@ -197,25 +223,32 @@ def tag(task: Task) -> str:
 
 
 async def hand_over(gate: Gate, visit: Visit, list_id: str, now: datetime) -> bytes:
-    """The key that was made for this list alone, once; it is kept here no longer.
+    """The key that was made for this list alone, to one client.
 
-    Raises RecordUnknown, RecordsPruned, AccessRefused, ChannelSame or KeyGone, after their record
-    is durable.
+    For some minutes that client may ask it again, for an answer can be lost; then it is kept here
+    no longer. Raises RecordUnknown, RecordsPruned, AccessRefused, ChannelSame or KeyGone, after
+    their record is durable.
     """
     task = await _known(gate, visit, list_id, now)
     trace = await _still_open(gate, visit, task, now)
-    if visit.client in (task.client, task.file_client):
+    client = visit.client or ""
+    if client in (task.client, *task.file_clients):
         await gate.refuse(visit, trace, ChannelSame())
-    if task.identity is None:
+    late = task.key_taken_at is not None and now >= task.key_taken_at + KEY_AGAIN
+    if task.identity is None or late or task.key_client not in (None, client):
         await gate.refuse(visit, trace, KeyGone())
     secret = gate.log.keys.stored(task.asked_at).reveal(KEY, task.identity)
     answer = answers.encode_list_key(visit, task.id, secret)
+    trace = but(trace, type=RecordType.DELIVERY, answer=answer)
 
     def taken(session: Session) -> None:
         _unchanged(session, task)
-        listings.take_key(session, task.id, visit.client or "")
+        listings.note_key(session, task.id, client, now)
 
-    await gate.act(visit, but(trace, type=RecordType.DELIVERY, answer=answer), taken)
+    if task.key_client:
+        await gate.record(visit, trace)
+    else:
+        await gate.act(visit, trace, taken)
     return answer
 
 
@@ -243,6 +276,10 @@ async def _still_open(gate: Gate, visit: Visit, task: Task, now: datetime) -> Tr
     trace = but(_about(task), agreement=Agreement.of(clause))
     if isinstance(said, Refused):
         await gate.refuse(visit, trace, fault_of(said))
+    if said.clause.protocol != task.protocol:
+        await gate.refuse(visit, trace, AccessRefused(Reason.NO_PROTOCOL))
+    if outside := sorted(set(task.fields or ()) - said.fields):
+        await gate.refuse(visit, trace, AccessRefused(Reason.FIELD, outside))
     return trace
 
 
@@ -258,12 +295,9 @@ def _about(task: Task) -> Trace:
 def _unchanged(session: Session, task: Task) -> None:
     """Raises FactsChanged when the file or the key was taken since: then it is decided anew."""
     now = listings.find(session, task.id, task.organisation)
-    if now is None or (now.key_client, now.file_client, now.identity, now.state) != (
-        task.key_client,
-        task.file_client,
-        task.identity,
-        task.state,
-    ):
+    if now is None or [getattr(now, name) for name in TAKEN] != [
+        getattr(task, name) for name in TAKEN
+    ]:
         raise FactsChanged
 
 

@@ -115,24 +115,16 @@ def renew(session: Session, id_: str, worker: str, until: datetime, **values: An
         raise LeaseLost
 
 
-def note_file(session: Session, id_: str, client: str) -> None:
-    """Remember who fetched the file first."""
-    session.exec(
-        update(Listing)
-        .where(col(Listing.id) == id_, col(Listing.file_client).is_(None))
-        .values(file_client=client)
-    )
+def note_file(session: Session, task: Task, client: str) -> None:
+    """Remember who fetched the file."""
+    clients = [*task.file_clients, client]
+    session.exec(update(Listing).where(col(Listing.id) == task.id).values(file_clients=clients))
 
 
-def take_key(session: Session, id_: str, client: str) -> str | None:
-    """The hidden key of a list, which is gone here from now on; None when it was taken."""
-    row = session.exec(select(Listing).where(Listing.id == id_).with_for_update()).one()
-    taken, row.identity = row.identity, None
-    if taken:
-        row.key_client = client
-    session.add(row)
-    session.flush()
-    return taken
+def note_key(session: Session, id_: str, client: str, now: datetime) -> None:
+    """Remember who got the key."""
+    values = {"key_client": client, "key_taken_at": now}
+    session.exec(update(Listing).where(col(Listing.id) == id_).values(**values))
 
 
 def add_persons(session: Session, id_: str, persons: Sequence[Person]) -> None:
@@ -195,15 +187,24 @@ def clear(session: Session, id_: str, most: int) -> int:
     ).rowcount
 
 
-def drop_file(session: Session, id_: str) -> None:
-    """Take the sealed file of a list away."""
-    session.exec(delete(ListingPart).where(col(ListingPart.listing) == id_))
+def drop_file(session: Session, id_: str) -> int:
+    """Take the sealed file of a list away; of how many pieces it was."""
+    return session.exec(delete(ListingPart).where(col(ListingPart.listing) == id_)).rowcount
 
 
-def expire(session: Session, id_: str) -> None:
-    """Take away the file of a list that has ended, and its key."""
-    drop_file(session, id_)
-    session.exec(update(Listing).where(col(Listing.id) == id_).values(identity=None))
+def drop_key(session: Session, id_: str) -> int:
+    """Keep the key of a list no longer; 0 when it was gone."""
+    return session.exec(
+        update(Listing)
+        .where(col(Listing.id) == id_, col(Listing.identity).is_not(None))
+        .values(identity=None)
+    ).rowcount
+
+
+def handed_over(session: Session, before: datetime) -> list[str]:
+    """Lists of which the key was handed over before a moment, and is still here."""
+    kept = (col(Listing.identity).is_not(None), col(Listing.key_taken_at) < before)
+    return [*session.exec(select(Listing.id).where(*kept)).all()]
 
 
 def ended_with_persons(session: Session) -> list[str]:
@@ -221,7 +222,8 @@ def expired(session: Session, now: datetime) -> list[str]:
 
 
 def _task(row: Listing) -> Task:
-    kept = dict(row.visit or {})
+    # A version after this one may keep more of it.
+    kept = {name: of for name, of in (row.visit or {}).items() if name in _VISIT}
     visit = Visit(
         **{
             **dict.fromkeys(_NEEDED, ""),
@@ -233,4 +235,5 @@ def _task(row: Listing) -> Task:
     return Task(**{name: getattr(row, name) for name in _NAMES}, visit=visit)
 
 
+_VISIT = frozenset(each.name for each in dataclasses.fields(Visit))
 _NEEDED = ("operation", "route", "correlation_id", "event_id", "trace_id", "span_id")

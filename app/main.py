@@ -7,7 +7,7 @@ import os
 import platform
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -58,6 +58,7 @@ from app.wire import BASE
 
 logger = logging.getLogger("protocolpoort")
 LISTS_SECONDS = 2  # after which it is looked whether a list is asked
+REST = 0.5  # of the time that records of a list take, for everybody else
 DEMO_ISSUER_KEY = Path("var/demo-issuer.json")
 SECRETS_IN_FILES = ("PROTOCOLPOORT_DATABASE_URL",)
 
@@ -120,9 +121,13 @@ def create_app(
         _settle_memory()
         shop = workshop(settings, Office(desk.gate.database, desk.gate.log.keys, origin()), clock)
         chores = [asyncio.create_task(chore(desk)) for chore in (_summarise, _sign)]
-        chores.append(asyncio.create_task(_make_lists(shop)))
+        shop.stopped, shop.rest = lambda: desk.gate.log.rewritten, REST
+        ending = asyncio.Event()
+        maker = asyncio.create_task(_make_lists(shop, ending))
         yield
         shop.closing = True
+        ending.set()
+        await maker  # between two parts: nothing is recorded after the last signature
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
@@ -262,16 +267,17 @@ def workshop(settings: Settings, office: Office, clock: Callable[[], datetime]) 
     )
 
 
-async def _make_lists(shop: Workshop) -> None:
-    """Make the lists that are asked, one after another."""
-    while True:
+async def _make_lists(shop: Workshop, ending: asyncio.Event) -> None:
+    """Make the lists that are asked, one after another, until the end."""
+    while not ending.is_set():
         try:
             made = await to_thread.run_sync(list_making.work_once, shop, limiter=CapacityLimiter(1))
         except Exception as error:  # noqa: BLE001 - whatever it was, it is looked at again
             logger.error("no list was made: %s", type(error).__name__)
             made = False
         if not made:
-            await asyncio.sleep(LISTS_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), LISTS_SECONDS)
 
 
 async def _summarise(desk: Desk) -> None:

@@ -185,7 +185,8 @@ def of_project(
     return [(place, insz) for place, insz in rows]
 
 
-# Who may stand on a list, by number: `admit_all` says who does.
+# Who may stand on a list, by number: `admit_all` says who does. A page goes on by the index on the
+# number, past those who live elsewhere: another index is one more for the hot lane to mistake.
 _CANDIDATES: Mapping[PopulationKind, str] = {
     kind: f"""
         SELECT DISTINCT f.insz FROM {table} f

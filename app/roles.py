@@ -32,7 +32,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "source_answer": ("SELECT", "INSERT"),
     "complete_delivery": ("SELECT", "INSERT"),
     "recipient_key": ("SELECT", "INSERT", "UPDATE (ended_at)"),
-    "listing": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "listing": ("SELECT", "INSERT", "UPDATE"),
     "listing_person": ("SELECT", "INSERT", "DELETE"),
     "listing_part": ("SELECT", "INSERT", "DELETE"),
     "alembic_version": ("SELECT",),

@@ -36,8 +36,8 @@ def seal(plain: Iterable[bytes], recipient: str, sink: Callable[[bytes], object]
     try:
         pyrage.encrypt_io(source, target, [key])
         target.flush_all()
-    except (pyrage.EncryptError, OSError):
-        raise source.failed or target.failed or SealBroken("this file cannot be sealed") from None
+    except BaseException as error:  # noqa: BLE001 - raised again, as what it is
+        raise _reason(error, source, target, "this file cannot be sealed") from None
 
 
 def unseal(sealed: IO[bytes], secret: str, sink: Callable[[bytes], object]) -> None:
@@ -52,9 +52,18 @@ def unseal(sealed: IO[bytes], secret: str, sink: Callable[[bytes], object]) -> N
         target.flush_all()
     except pyrage.IdentityError:
         raise SealBroken("the key that should open this file is no identity of age") from None
-    except (pyrage.DecryptError, OSError):
-        why = SealBroken("this is no whole file of age for this key")
-        raise source.failed or target.failed or why from None
+    except BaseException as error:  # noqa: BLE001 - raised again, as what it is
+        raise _reason(error, source, target, "this is no whole file of age for this key") from None
+
+
+def _reason(
+    error: BaseException, source: "_Source | _Reading", target: "_Sink", what: str
+) -> BaseException:
+    """What failed: the one end, the other end, or age itself, a panic of which has no class."""
+    age = isinstance(error, pyrage.EncryptError | pyrage.DecryptError | OSError)
+    if age or type(error).__name__ == "PanicException":
+        return source.failed or target.failed or SealBroken(what)
+    return error
 
 
 def new_identity() -> Identity:

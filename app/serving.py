@@ -41,4 +41,5 @@ SERVER: Mapping[str, Any] = {
     "proxy_headers": False,  # who asks is in the token, not in an address
     "http": "app.serving:BoundedProtocol",
     "loop": "uvloop",
+    "timeout_graceful_shutdown": 30,  # a file that somebody reads slowly is gone on with later
 }

@@ -19,6 +19,8 @@ import orjson
 from app import fields
 from app.answers import REPLACED_NUMBER
 from app.demo_persons import DEMO_DATE, DemoPerson
+from app.deps import read_clock
+from app.moments import brussels_date
 from app.obligation import REASONS, RULE_SET_ID, RULE_SET_VERSION
 from app.tokens import DemoIssuer
 from app.wire import BASE
@@ -391,11 +393,20 @@ class Questions:
             "protocol": CITY_PROTOCOL,
             "versie": "1",
             "doeleinde": LOCAL,
-            "operaties": ["queryDossier", "queryDossierBatch"],
+            "operaties": ["createLijst", "queryDossier", "queryDossierBatch"],
             "velden": sorted(_leaves(CITY_PROTOCOL)),
             "populatie": "resident",
             "functieprofielen": ["trajectondersteuner"],
             "geldigVan": "2026-01-01",
+            "quota": [
+                {
+                    "operatie": "createLijst",
+                    "aantal": 1,
+                    "per": "kalenderjaar",
+                    "over": 1,
+                    "opnieuwVanaf": f"{brussels_date(read_clock()).year + 1}-01-01",
+                }
+            ],
             "nu": "open",
         }
         shut = {**item, "operaties": [], "velden": [], "nu": "suspended"}

@@ -17,10 +17,8 @@ DATA = documents.as_data(documents.parse(_FILE.read_text(encoding="utf-8")))
 _PURPOSE = DATA["doeleinden"][0]
 # Without the list that comes once a year.
 _ACCESS = {
-    **_PURPOSE["toegang"][0],
+    **{name: of for name, of in _PURPOSE["toegang"][0].items() if name not in ("lijst", "quota")},
     "operaties": ["queryDossier", "queryDossierBatch"],
-    "lijst": None,
-    "quota": [],
 }
 ADVICE_TERMS = {
     "profiel": "inOrde",

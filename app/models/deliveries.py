@@ -74,13 +74,16 @@ class Listing(SQLModel, table=True):
     # asked, until it is handed out.
     identity: str | None = Field(default=None, max_length=200)
     key_client: str | None = Field(default=None, max_length=255)  # who took that key
-    file_client: str | None = Field(default=None, max_length=255)  # who first took the file
-    # Who makes it now, until when, and for the how manieth time.
+    key_taken_at: datetime | None = Field(default=None, sa_type=Moment)
+    file_clients: list[str] = Field(default_factory=list, sa_type=Json)  # who took the file
+    # Who makes it now, until when, and how often that was tried.
     worker: str | None = Field(default=None, max_length=36)
     leased_until: datetime | None = Field(default=None, sa_type=Moment)
     attempts: int = 0
     # How far it is: the file is whole; and of so many persons the records stand.
     sealed_at: datetime | None = Field(default=None, sa_type=Moment)
+    basis: str | None = Field(default=None, max_length=71)  # what decided when it was sealed
+    fields: list[str] | None = Field(default=None, sa_type=Json)  # that the file holds
     recorded: int = 0
     persons: int = 0
     left_out: int = 0  # persons without an advice
@@ -98,7 +101,7 @@ class ListingPerson(SQLModel, table=True):
     listing: str = Field(primary_key=True, foreign_key="listing.id", max_length=36)
     place: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     insz: str = Field(max_length=11)
-    fact: str = Field(max_length=200)
+    fact: str = Field(max_length=400)
     line: bytes  # what stands on the list of her
     detail: dict[str, Any] | None = Field(default=None, sa_type=Json)
 

@@ -41,11 +41,14 @@ def upgrade() -> None:
         sa.Column("own_key", sa.Boolean(), nullable=False),
         sa.Column("identity", sa.String(200), nullable=True),
         sa.Column("key_client", sa.String(255), nullable=True),
-        sa.Column("file_client", sa.String(255), nullable=True),
+        sa.Column("key_taken_at", MOMENT, nullable=True),
+        sa.Column("file_clients", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("worker", sa.String(36), nullable=True),
         sa.Column("leased_until", MOMENT, nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("sealed_at", MOMENT, nullable=True),
+        sa.Column("basis", sa.String(71), nullable=True),
+        sa.Column("fields", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("recorded", sa.Integer(), nullable=False),
         sa.Column("persons", sa.Integer(), nullable=False),
         sa.Column("left_out", sa.Integer(), nullable=False),
@@ -63,7 +66,7 @@ def upgrade() -> None:
         sa.Column("listing", sa.String(36), nullable=False),
         sa.Column("place", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("insz", sa.String(11), nullable=False),
-        sa.Column("fact", sa.String(200), nullable=False),
+        sa.Column("fact", sa.String(400), nullable=False),
         sa.Column("line", sa.LargeBinary(), nullable=False),
         sa.Column("detail", sa.JSON(none_as_null=True), nullable=True),
         sa.ForeignKeyConstraint(
@@ -81,11 +84,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("listing", "first", name=op.f("pk_listing_part")),
     )
-    # A list goes through a municipality, or a care fund, from one person to the next.
-    op.create_index(op.f("ix_residence_nis_residence_insz"), "residence", ["nis", "insz"])
-    op.create_index(
-        op.f("ix_membership_organisation_membership_insz"), "membership", ["organisation", "insz"]
-    )
 
 
 def _only_one(name: str, table: str, columns: list[str], where: str) -> None:
@@ -102,7 +100,5 @@ def _only_one(name: str, table: str, columns: list[str], where: str) -> None:
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_membership_organisation_membership_insz"), "membership")
-    op.drop_index(op.f("ix_residence_nis_residence_insz"), "residence")
     for table in ("listing_part", "listing_person", "listing", "recipient_key"):
         op.drop_table(table)

@@ -399,7 +399,7 @@ async def test_what_may_be_asked_names_the_batches(shared: Service) -> None:
     response = await shared.ask(CITY, "/mijnToegang", method="GET", scopes=(DOSSIER, ADVICE))
 
     [item] = response.json()["items"]
-    assert item["operaties"] == ["queryDossier", "queryDossierBatch"]
+    assert item["operaties"] == ["createLijst", "queryDossier", "queryDossierBatch"]
 
 
 async def test_real_answers_in_a_batch(service: Service) -> None:

@@ -450,7 +450,7 @@ def path_of(door: Door[Any]) -> str:
     """An address of the door; `/log` stands beside the contract."""
     if door.route.startswith("/log"):
         return door.route.replace("{N}", "000.p/1")
-    return BASE + door.route.replace("{toegangId}", GUID)
+    return BASE + door.route.replace("{toegangId}", GUID).replace("{lijstId}", GUID)
 
 
 def example_for(door: Door[Any]) -> Any:

@@ -65,6 +65,7 @@ def test_a_key_is_registered_replaced_and_removed(command: Within, own_folder: P
 
 
 def test_what_is_no_key_is_refused(command: Within, own_folder: Path) -> None:
+    command("db", "upgrade")
     secret = sealing.new_identity().secret
     ended = command("recipient", "set", "nis:71016", key_file(own_folder, secret))
     assert ended.code == 1

@@ -188,16 +188,19 @@ def list_key(body: Any = None, **more: Any) -> Any:
 
 
 def twice(ask: Any) -> Any:
-    """The second answer to the same question about one list."""
+    """The answer to another client, which asks the same of one list."""
 
     async def again(service: Service) -> httpx.Response:
         first = await ask(service)
-        sent = first.request
+        sent, other = (
+            first.request,
+            service.issuer.issue(CITY, "nog een", (KEY,), service.clock.now),
+        )
         response: httpx.Response = await service.ask(
             CITY,
             sent.url.path.removeprefix(BASE),
             content=sent.content,
-            headers={"Authorization": sent.headers["Authorization"]},
+            headers={"Authorization": f"Bearer {other}"},
         )
         return response
 
@@ -211,14 +214,20 @@ def expire(service: Service) -> None:
     service.clock.forward(days=1)
 
 
+def key_replaced(service: Service) -> None:
+    work(service)
+    execute(service, "UPDATE listing SET own_key = false")
+
+
 def other_year(service: Service) -> None:
     execute(
         service,
         "INSERT INTO listing (id, protocol, purpose, organisation, client, year, form, state, "
-        "asked_at, recipient, own_key, attempts, recorded, persons, left_out, size) VALUES ("
+        "asked_at, recipient, own_key, file_clients, attempts, recorded, persons, left_out, size) "
+        "VALUES ("
         "'0192f3a1-af71-7e8d-a062-5e91318fbd45', 'voorbeeldstad-2026', 'lokaalIntegratiebeleid', "
         "'voorbeeldstad', 'x', 2025, 'csv', 'gevraagd', '2026-01-01 00:00:00', 'age1x', false, "
-        "0, 0, 0, 0, 0)",
+        "'[]', 0, 0, 0, 0, 0)",
     )
 
 
@@ -526,6 +535,7 @@ CASES = [
     Case("getLijstBestand", 200, list_file()),
     Case("getLijstBestand", 206, list_file(headers={"Range": "bytes=0-9"})),
     Case("getLijstBestand", 404, list_file(prepare=id), "resourceNotFound", "30001"),
+    Case("getLijstBestand", 409, list_file(prepare=key_replaced), "geenSleutel", "60009"),
     Case("getLijstBestand", 410, list_file(prepare=expire), "bewaartermijnVerstreken", "30001"),
     Case("getLijstBestand", 416, list_file(headers={"Range": "bytes=9999999-"}), "bereik", "10001"),
     Case("overhandigSleutel", 200, list_key()),

@@ -62,8 +62,18 @@ def test_a_cell_holds_every_value_at_its_place(
     ["=1+1", "+32", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "\u00a0=1", "\uff1d1", "-"],
 )
 def test_no_cell_is_a_formula(text: str) -> None:
-    assert list_format.guarded(text) == f"'{text}"
-    assert rows(list_format.line(Form.CSV, ["a", "b"], {"a": text}, b""))[0][0] == f"'{text}"
+    guarded = list_format.guarded(text)
+    assert guarded.startswith("'")
+    assert guarded.replace("'", "") == text
+    assert rows(list_format.line(Form.CSV, ["a", "b"], {"a": text}, b""))[0][0] == guarded
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("Jan;=1+1", "Jan;'=1+1"), ("a\t+1", "a\t'+1"), ("a\n @x", "a\n '@x"), ("a; b", "a; b")],
+)
+def test_no_other_cell_begins_in_a_cell_where_a_semicolon_separates(text: str, found: str) -> None:
+    assert list_format.guarded(text) == found
 
 
 @pytest.mark.parametrize("text", ["", "85073000135", "ja", "1-2", "a=b", "'t Stad", "België"])
