@@ -24,7 +24,7 @@ from app.models.access import AccessDetail, AccessRecord, LogEra, LogHead
 from app.models.register import RegisterState
 from app.moments import to_millisecond
 from app.month_keys import MonthKey, MonthKeyMissing, MonthKeys
-from app.record import CLOCK_TOLERANCE, Allowance, Entry, Origin, Trace, entry_of
+from app.record import CLOCK_TOLERANCE, Allowance, Beside, Entry, Origin, Trace, entry_of
 from app.tlog import tree
 from app.values import but
 from app.visit import Visit, new_event_id
@@ -46,6 +46,7 @@ def write(source: Source, entries: Sequence[Entry]) -> list[Result]:
     known = {event_id: index for *_, event_id, index in stored if event_id}
     results: list[Result] = []
     rows, details = [], []
+    beside: list[Beside] = []
     before = size
     for entry in entries:
         if entry.event_id in known:
@@ -61,6 +62,7 @@ def write(source: Source, entries: Sequence[Entry]) -> list[Result]:
         newest = max(newest or entry.recorded_at, entry.recorded_at)
         known[entry.event_id] = size
         results.append(size)
+        beside += entry.beside
         for part, row in [(entry, columns), *((part, part.columns) for part in entry.parts)]:
             rows.append({**row, "log_index": size})
             tree.grow(edge, size, row["leaf_hash"])
@@ -73,6 +75,8 @@ def write(source: Source, entries: Sequence[Entry]) -> list[Result]:
         log_tree.close_tiles(channel, before, size)
     if details:
         channel.insert("access_detail", details)
+    for statement, values in beside:
+        channel.run(statement, **values)
     return results
 
 

@@ -189,12 +189,13 @@ async def _decide(
     now = arrival.now
     for _ in range(DECISIONS):
         # One snapshot decides and is recorded: another request may reload the register meanwhile.
-        decided = but(gate, decided_at=now)
+        decided = but(gate, decided_at=now, success=door.success)
         try:
             if isinstance(arrival, Turned):
                 await decided.refuse(arrival.visit, known, arrival.fault)
             return Response(
                 await use_case(decided, but(arrival, now=now)),
+                status_code=door.success,
                 media_type=door.produces,
                 headers={"Cache-Control": "no-store"},
             )

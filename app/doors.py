@@ -31,7 +31,7 @@ from app.settings import Settings
 from app.tokens import Caller, Citizen
 from app.values import but
 from app.visit import Visit
-from app.wire import GUID, Batch, ParticipantsQuestion, PersonQuestion
+from app.wire import GUID, Batch, ParticipantsQuestion, PersonQuestion, Report
 
 JSON = "application/json"
 BODY_LIMIT = 64 * 1024
@@ -54,6 +54,7 @@ RECORD, NO_RECORD = "toegangId", str(uuid.UUID(int=0))
 
 _HEADER = re.compile(rf"[ -~]{{1,{HEADER_LENGTH}}}")
 _CURSOR = re.compile(r"[0-9]{1,18}")
+_SEALED = re.compile(r"[A-Za-z0-9_-]{1,100}")
 IS_GUID = re.compile(GUID)
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -71,8 +72,10 @@ class Door(Generic[Body]):
     personal: bool = False  # returns personal data, so the acting user must be named
     days: tuple[str, ...] = ()  # its query parameters that are dates
     paged: bool = False  # its answer comes in pages: `cursor` is a query parameter too
+    sealed: bool = False  # its cursor is opaque, and no number
     citizen: bool = False  # for the person of a citizen token alone; else for organisations alone
     produces: str = JSON  # the media type of its answer
+    success: int = 200  # the status of its answer: 201 where it makes something
     limit: int = BODY_LIMIT  # bytes of its body
 
     @property
@@ -89,7 +92,7 @@ class Arrival(Generic[Body]):
     caller: Caller | Citizen  # as the door says
     body: Body
     query: Mapping[str, date]
-    cursor: int | None
+    cursor: str | None
     path: Mapping[str, str]
     now: datetime
 
@@ -151,7 +154,7 @@ def inspect(
         kind = InszInvalid if number_is_wrong and len(issues) == 1 else InputInvalid
         return Turned(visit, kind(issues[:ISSUES]), now)
     # A search value never stands in the log.
-    if isinstance(body, PersonQuestion | Batch | ParticipantsQuestion):
+    if isinstance(body, PersonQuestion | Batch | ParticipantsQuestion | Report):
         visit = but(visit, reference=body.referte)
 
     if fault := _closed(door, visit, caller):
@@ -227,15 +230,19 @@ def _query(request: Request, door: Door[Body], issues: list[Issue]) -> dict[str,
     return days
 
 
-def _cursor(request: Request, door: Door[Body], issues: list[Issue]) -> int | None:
+def _cursor(request: Request, door: Door[Body], issues: list[Issue]) -> str | None:
     """Where the page before this one ended; None for the first page."""
     values = request.query_params.getlist(CURSOR) if door.paged else []
     if not values:
         return None
-    if len(values) > 1 or not _CURSOR.fullmatch(values[0]):
-        issues.append(_issue("must be one number of 1 to 18 digits", "query", CURSOR))
+    if door.sealed:
+        form, rule = _SEALED, "must be the `next` of the page before"
+    else:
+        form, rule = _CURSOR, "must be one number of 1 to 18 digits"
+    if len(values) > 1 or not form.fullmatch(values[0]):
+        issues.append(_issue(rule, "query", CURSOR))
         return None
-    return int(values[0])
+    return values[0]
 
 
 def _path(request: Request, issues: list[Issue]) -> dict[str, str]:

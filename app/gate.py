@@ -50,6 +50,7 @@ class Gate:
     status_of: Callable[[Fault | None], int]  # `problems` alone knows status codes
     problem: Callable[[Fault, str], Mapping[str, Any]]  # a fault as a document, with its record
     decided_at: datetime | None = None  # the moment as of which one request is decided
+    success: int = 200  # the status of its answer, as its door says
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def decide(
@@ -109,7 +110,7 @@ class Gate:
         what it was: nothing is recorded then, and the use case is to run again.
         """
         persons = [(each, self._ended(told)) for each, told in parts]
-        await self._append(visit, but(trace, status=self.status_of(None)), persons)
+        await self._append(visit, but(trace, status=self.success), persons)
 
     async def refuse(self, visit: Visit, trace: Trace, fault: Fault) -> NoReturn:
         """Append the record of a refusal, then raise it: the other order would lose it."""

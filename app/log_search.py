@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlmodel import Session, and_, col, false, func, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from app.errors import Outcome
 from app.models.access import AccessDetail, AccessRecord, LogEra, LogHead
 from app.models.columns import Moment
 from app.record import CLOCK_TOLERANCE, RecordType
@@ -194,10 +195,29 @@ def span(session: Session, since: datetime, until: datetime) -> range:
 
 def about_persons(session: Session, within: range) -> Iterator[list[tuple[int, dict[str, Any]]]]:
     """The questions about persons among these indexes, whatever the answer, some at a time."""
+    return _pages(session, within, _about_persons())
+
+
+def answered(
+    session: Session, within: range, organisation: str | None
+) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+    """What was allowed about persons among these indexes, to one organisation or all."""
+    conditions = [
+        col(AccessRecord.subject).is_not(None),
+        col(AccessRecord.outcome) == Outcome.ALLOWED.value,
+    ]
+    if organisation is not None:
+        conditions.append(col(AccessRecord.organisation) == organisation)
+    return _pages(session, within, conditions)
+
+
+def _pages(
+    session: Session, within: range, conditions: Sequence[ColumnElement[bool]]
+) -> Iterator[list[tuple[int, dict[str, Any]]]]:
     place, first = col(AccessRecord.log_index), within.start
     while rows := session.exec(
         select(place, AccessRecord.record)
-        .where(place >= first, place < within.stop, *_about_persons())
+        .where(place >= first, place < within.stop, *conditions)
         .order_by(place)
         .limit(READ)
     ).all():

@@ -36,6 +36,7 @@ from app.routers import (
     dossiers,
     health,
     log,
+    meldingen,
     mijn_raadplegingen,
     mijn_toegang,
     protocollen,
@@ -140,7 +141,7 @@ def create_app(
     app.include_router(log.router)
     asked = (
         *(dossiers, adviezen, deelnemers, mijn_toegang),
-        *(protocollen, toegangen, mijn_raadplegingen),
+        *(protocollen, toegangen, mijn_raadplegingen, meldingen),
     )
     for router in (health, *asked):
         app.include_router(router.router, prefix=BASE)

@@ -34,6 +34,7 @@ class RecordType(StrEnum):
     DISCLOSURE = "disclosure"
     ADMIN = "admin"
     LOG_READ = "logRead"
+    NOTICE = "notice"  # of wrong data or an incident, and what is told of it
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,10 @@ class Allowance:
         return "/".join(map(str, (*self.turn[:-1], self.since)))
 
 
+# A statement with its values, in the transaction of a record: both stand, or neither.
+Beside = tuple[str, Mapping[str, Any]]
+
+
 @dataclass(frozen=True)
 class Trace:
     """What a use case adds to the visit: the agreement, the question, the answer, the person."""
@@ -115,6 +120,7 @@ class Trace:
     manifest: str | None = None  # the digest of the manifest of an export
     detail: Mapping[str, Any] | None = None  # for the side table
     known_at: datetime | None = None  # of the newest facts that an advice rests on
+    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ class Entry:
     record: Mapping[str, Any] = field(default_factory=dict)
     known_at: datetime | None = None  # newer facts: decide again
     parts: "tuple[Entry, ...]" = ()  # records of persons, which stand or fall with this one
+    beside: tuple[Beside, ...] = ()
 
     def numbered(self, ordinal: int) -> Mapping[str, Any]:
         """The columns with a turn of the quota, which is known under the lock of the log alone."""
@@ -218,7 +225,13 @@ def entry_of(
     present = {name: value for name, value in record.items() if value or value == 0}
     columns = columns_of(present)
     return Entry(
-        columns, trace.detail, register_version, taken, present if taken else {}, trace.known_at
+        columns,
+        trace.detail,
+        register_version,
+        taken,
+        present if taken else {},
+        trace.known_at,
+        beside=trace.beside,
     )
 
 

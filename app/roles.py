@@ -31,6 +31,13 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "dossier_version": ("SELECT", "INSERT"),
     "source_answer": ("SELECT", "INSERT"),
     "complete_delivery": ("SELECT", "INSERT"),
+    "notice": ("SELECT", "INSERT", "UPDATE (state, outcome, answer, answered_at)"),
+    "incident": ("SELECT", "INSERT", "UPDATE (state, follow_up, updated_at)"),
+    "notification": (
+        "SELECT",
+        "INSERT",
+        "UPDATE (fetched_at, attempts, next_at, delivered_at, last_result)",
+    ),
     "alembic_version": ("SELECT",),
 }
 # What amounts to the rights of the server's own account, or to those of every other role.

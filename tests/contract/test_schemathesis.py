@@ -20,8 +20,10 @@ from service import (
     CITY,
     DOSSIER,
     FUND,
+    NOTICES,
     NOW,
     PARTICIPANTS,
+    REPORT,
     REVEAL,
     VILLAGE,
     Service,
@@ -47,7 +49,11 @@ CALLERS = {
     "getToegangBewijs": (AUDITOR, AUDIT),
     "exportToegangen": (AUDITOR, AUDIT),
     "onthulToegang": (AUDITOR, REVEAL),
+    "createMeldingGegevenskwaliteit": (CITY, REPORT),
+    "createMeldingIncident": (CITY, REPORT),
+    "listMeldingen": (CITY, NOTICES),
 }
+MADE = {"createMeldingGegevenskwaliteit", "createMeldingIncident"}  # answered with 201
 CITIZENS = {"listMijnRaadplegingen"}  # what a citizen asks, with a token of her own
 # Who the examples of the contract speak of: a person, the sender itself, a record.
 PERSON, SENDER = "90722501478", "nis:71016"
@@ -138,6 +144,17 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         service.office.database.dispose()
 
 
+def dossier_of(service: Service) -> str:
+    """The id of a record that gave the city the dossier of a person, whatever was asked before."""
+    told = [
+        record["eventId"]
+        for record in service.records()
+        if record["operation"] == "queryDossier"
+        and "attest.inburgeringBehaald" in record.get("deliveredFields", ())
+    ]
+    return told[0] if told else RECORD
+
+
 def holds_the_contract(case: schemathesis.Case[Any], live: Live) -> None:
     """The test of every operation."""
     operation = case.operation.definition.raw["operationId"]
@@ -149,6 +166,8 @@ def holds_the_contract(case: schemathesis.Case[Any], live: Live) -> None:
         case.headers["X-Magda-Sender-ID"] = organisation
     if case.path_parameters.get("toegangId") == RECORD:
         case.path_parameters["toegangId"] = live.service.records()[0]["eventId"]
+    if isinstance(case.body, dict) and case.body.get("toegangId") == RECORD:
+        case.body = {**case.body, "toegangId": dossier_of(live.service)}
 
     case.call_and_validate(live.url, headers={"Authorization": f"Bearer {token}"})
 
@@ -181,7 +200,7 @@ def test_every_request_left_one_record(live: Live) -> None:
 def test_the_requests_reached_what_is_behind_the_checks(live: Live, operation: str) -> None:
     reached = {status for name, status in live.counting.answered if name == operation}
 
-    assert reached >= {200, 400, 403, 405}
+    assert reached >= {201 if operation in MADE else 200, 400, 403, 405}
 
 
 @pytest.mark.parametrize("operation", CITIZENS)
