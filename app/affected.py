@@ -20,7 +20,7 @@ from app.month_keys import MonthKey, MonthKeyMissing, MonthKeys
 from app.record import RecordType
 
 # A report of wrong data is about a person, and discloses nothing of her.
-REACHES = frozenset({RecordType.ACCESS, RecordType.DISCLOSURE, RecordType.LOG_READ})
+REACHES_NOBODY = frozenset({RecordType.NOTICE, RecordType.ADMIN})
 
 
 COLUMNS = ("insz", "tijdstip", "toegangId", "organisatie", "dienst", "doeleinde", "velden")
@@ -112,7 +112,7 @@ def reached(
 def _is_of(record: Mapping[str, Any], client: str, since: datetime, until: datetime) -> bool:
     return (
         record.get("client") == client
-        and record["type"] in REACHES
+        and record["type"] not in REACHES_NOBODY
         and record["outcome"] == Outcome.ALLOWED
         and since <= read_moment(record["recordedAt"]) <= until
     )

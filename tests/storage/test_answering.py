@@ -1,5 +1,6 @@
 """Who is told of a value that was wrong: everybody who received it, once, and nobody else."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -248,6 +249,25 @@ async def test_the_database_refuses_to_tell_twice(service_on_each: Service) -> N
 
     assert len(told(service, id_)) == 1
     assert len(service.records()) == before
+
+
+async def test_two_officials_at_once_answer_once(service_on_each: Service) -> None:
+    service = service_on_each
+    received(service, GENK)
+    id_ = await reported(service, received(service, CITY))
+
+    ended = await asyncio.gather(
+        *(asyncio.to_thread(corrected, service, id_) for _ in range(4)), return_exceptions=True
+    )
+
+    refused = [one for one in ended if isinstance(one, NoticeRefused)]
+    assert len(refused) == 3, ended
+    assert len(told(service, id_)) == 2
+    assert [record["operation"] for record in acts(service)] == [
+        "noticeAnswer",
+        "noticeNotify",
+        "noticeNotify",
+    ]
 
 
 @pytest.mark.parametrize("table", ["notification", "access_record"])
