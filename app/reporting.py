@@ -17,18 +17,18 @@ from app.errors import (
     Reason,
     RecordUnknown,
 )
-from app.gate import Gate
+from app.gate import Gate, Told
 from app.moments import brussels_date, read_moment
 from app.month_keys import MonthKeyMissing, MonthKeys
 from app.notice_rules import ADVICE_OPERATIONS, VALUE_OPERATIONS, IncidentKind, IncidentState, Kind
 from app.notice_rules import State as NoticeState
-from app.notices import Incident, Notice
+from app.notices import Incident, Notice, Notification
 from app.policy import Clause
 from app.record import Agreement, RecordType, Trace
 from app.register import Register
 from app.reports import DataReport, IncidentReport
 from app.values import but
-from app.visit import Visit
+from app.visit import Visit, new_event_id
 
 PAGE = 50
 
@@ -211,9 +211,23 @@ async def list_reports(gate: Gate, visit: Visit, cursor: str | None, now: dateti
     next_ = key.hide(kind, found[PAGE - 1].id) if len(found) > PAGE else None
     answer = notice_view.encode_page(items, next_)
     beside = notices.fetching(organisation, found[:PAGE], now)
-    trace = but(trace, counts={"notices": len(items)}, answer=answer, beside=beside)
-    await gate.record(visit, trace)
+    parts = [
+        _fetched(visit, row, item, now)
+        for row, item in zip(found, items, strict=False)
+        if isinstance(row, Notification) and row.fetched_at is None
+    ]
+    counts = {"notices": len(items), "fetched": len(parts)}
+    await gate.record(visit, but(trace, counts=counts, answer=answer, beside=beside), parts)
+    # The records are durable here; nothing has left yet.
     return answer
+
+
+def _fetched(
+    visit: Visit, row: Notification, item: Mapping[str, Any], now: datetime
+) -> tuple[Visit, Told]:
+    """The record that a notification was fetched, which names it."""
+    trace = Trace(type=RecordType.NOTICE, parent=row.id)
+    return but(visit, event_id=new_event_id(now)), Told(trace, notice_view.encode(item))
 
 
 async def _refuse_cursor(gate: Gate, visit: Visit, trace: Trace) -> NoReturn:
@@ -227,7 +241,7 @@ def _page(
 ) -> tuple[list[notices.Item], list[dict[str, Any]]]:
     """One more than fits, and what is shown of those that do."""
     found = notices.page(session, organisation, before, PAGE + 1)
-    about = {row.about for row in found if isinstance(row, notices.Notification)}
+    about = {row.about for row in found if isinstance(row, Notification)}
     incidents, reports = notices.incidents(session, about), notices.notices(session, about)
     shown = [notice_view.item(row, reports, incidents) for row in found[:PAGE]]
     session.expunge_all()

@@ -369,6 +369,7 @@ async def test_a_cursor_is_good_for_its_organisation_and_month_alone(service: Se
 async def test_what_is_told_counts_as_fetched_once_it_is_recorded(service_on_each: Service) -> None:
     service = service_on_each
     made = (await report(service, await dossier(service))).json()["id"]
+    service.clock.forward(seconds=1)
     answering.answer(service.office, made, Outcome.CONFIRMED, "klopt", service.clock.now)
 
     with closed_log(service):
@@ -379,11 +380,19 @@ async def test_what_is_told_counts_as_fetched_once_it_is_recorded(service_on_eac
     assert (failed.status_code, unseen) == (503, [None])
     told = page["items"][0]["kennisgeving"]
     assert (told["soort"], told["melding"], told["antwoord"]) == ("antwoord", made, "klopt")
-    record = service.records()[-1]
+    record, part = service.records()[-2:]
+    id_ = page["items"][0]["id"]
     assert (record["type"], record["operation"]) == ("notice", "listMeldingen")
-    assert record["counts"] == {"notices": 2}
-    assert len(fetched(service)) == 1
-    assert fetched(service) != [None]
+    assert record["counts"] == {"notices": 2, "fetched": 1}
+    assert (part["type"], part["parentId"], part["organisation"]) == ("notice", id_, CITY)
+    first = fetched(service)
+    assert len(first) == 1
+    assert first != [None]
+    # Whoever fetches it again finds it there, and it was fetched once.
+    service.clock.forward(days=1)
+    assert (await reports(service))["items"] == page["items"]
+    assert service.records()[-1]["counts"] == {"notices": 2, "fetched": 0}
+    assert fetched(service) == first
 
 
 def fetched(service: Service) -> list[Any]:

@@ -184,8 +184,8 @@ def test_every_request_left_one_record(live: Live) -> None:
 
     records = live.service.records()
 
-    # Of several persons each has one too, which names that of the whole.
-    several = ("queryDossierBatch", "queryAdviesBatch", "queryDeelnemers")
+    # Of several persons, or notifications, each has one too, which names that of the whole.
+    several = ("queryDossierBatch", "queryAdviesBatch", "queryDeelnemers", "listMeldingen")
     requests = [
         record
         for record in records
