@@ -120,7 +120,16 @@ def _show(shown: Mapping[str, Any], *, as_json: bool) -> None:
         give_rows([dict(shown)], as_json=True)
         return
     for name, value in shown.items():
-        give(f"{name}: {value['id'] if name == 'protocol' else value}")
+        give(f"{name}: {_words(name, value)}")
+
+
+def _words(name: str, value: Any) -> str:
+    """A value on one line, also where it has parts."""
+    if name == "protocol":
+        return f"{value['id']} {value['versie']}"
+    if name == "teVerwittigen":
+        return "; ".join(" - ".join(one.values()) for one in value)
+    return str(value)
 
 
 @notice.command("answer")
@@ -220,6 +229,22 @@ def _incident_row(session: Session, one: Incident, *, as_json: bool) -> dict[str
         "toestand": one.state,
         "kennisgevingen": _told(session, one.id, as_json=as_json),
     }
+
+
+@incident.command("show")
+def incident_show(id_: Id, as_json: AsJson = False) -> None:
+    """One incident with all that it says, and who is to be told of it."""
+    with ready_database(settings()).reading() as session:
+        found = notices.find_incident(session, id_.lower())
+        if found is None:
+            say("there is no incident with this id")
+            raise typer.Exit(FAILED)
+        shown = {
+            "organisatie": found.organisation,
+            **notice_view.incident_report(found),
+            "kennisgevingen": _told(session, found.id, as_json=as_json),
+        }
+    _show(shown, as_json=as_json)
 
 
 @incident.command("open")

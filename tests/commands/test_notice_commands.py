@@ -87,7 +87,7 @@ async def test_a_report_is_listed_shown_and_answered(poort: Service, command: Wi
     assert (row["id"], row["organisatie"], row["toestand"]) == (id_, CITY, "ontvangen")
     assert (row["veld"], row["uitkomst"], row["kennisgevingen"]) == (FIELD, None, {})
     assert "toelichting: zij toonde een ander attest\n" in shown.out
-    assert "protocol: voorbeeldstad-2026\n" in shown.out
+    assert "protocol: voorbeeldstad-2026 1\n" in shown.out
     assert (answered.code, answered.out) == (0, f"{CITY}\n")
     assert answered.err == "answered; 1 organisations are told\n"
     assert f"\tbeantwoord\tgecorrigeerd\t{CITY} (correctie): wacht\n" in after.out
@@ -123,6 +123,7 @@ async def test_only_what_is_past_its_term_is_overdue(poort: Service, command: Wi
     ("arguments", "code", "said"),
     [
         (("notice", "show", NOBODYS), 1, "there is no report with this id\n"),
+        (("incident", "show", NOBODYS), 1, "there is no incident with this id\n"),
         (
             ("notice", "answer", NOBODYS, "--outcome", "corrected", "--text", "x"),
             1,
@@ -197,6 +198,8 @@ async def test_incidents_are_listed_with_their_term_and_followed(
     updated = command("incident", "update", late, "--text", "sleutel ingetrokken")
     closed = command("incident", "close", late, "--text", "klaar")
     again = command("incident", "update", late, "--text", "nog")
+    shown = command("incident", "show", late)
+    as_json = json.loads(command("incident", "show", late, "--json").out)
 
     assert {row["id"]: row["opTijd"] for row in every} == {late: "nee", attempt: "ja"}
     assert [row["id"] for row in overdue] == [late]
@@ -205,6 +208,10 @@ async def test_incidents_are_listed_with_their_term_and_followed(
         "the incident is gesloten\n",
     )
     assert (again.code, again.err) == (1, "nothing was changed: it is closed already\n")
+    assert "omschrijving: een gestolen sleutel\n" in shown.out
+    assert "opvolging: klaar\n" in shown.out
+    assert "; Voorbeeldstad - privacy@voorbeeldstad.example\n" in shown.out
+    assert as_json[0]["kennisgevingen"] == {f"{CITY} (incidentGesloten)": "wacht"}
     text = command("incident", "list").out
     assert f"\tgesloten\t{CITY} (incidentGesloten): wacht\n" in text
 

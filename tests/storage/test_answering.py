@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from evidence import write
+from evidence import disarm, write
 from service import (
     AVSB,
     CITY,
@@ -306,6 +306,15 @@ async def test_without_a_record_nothing_is_answered(service_on_each: Service) ->
 async def test_a_report_that_there_is_not_is_not_answered(service: Service) -> None:
     with pytest.raises(NoticeRefused, match="no report"):
         corrected(service, "0192f3a1-af71-7e8d-a062-5e91318fbd44")
+
+
+async def test_a_report_whose_record_was_pruned_is_not_answered(service: Service) -> None:
+    id_ = await reported(service, received(service, CITY))
+    disarm(service.office.database)
+    execute(service, f"DELETE FROM access_record WHERE event_id = '{id_}'")  # noqa: S608
+
+    with pytest.raises(NoticeRefused, match="record is gone"):
+        corrected(service, id_)
 
 
 async def test_whom_it_was_about_is_forgotten_with_the_key_of_the_month(service: Service) -> None:
