@@ -17,7 +17,7 @@ from app.notices import Notification
 from app.record import RecordType, Trace
 from app.webhooks import Webhook
 
-TOGETHER = 20  # attempts at one time
+TOGETHER = 8  # attempts at one time: all may be for one receiver
 SECONDS = 15  # that one of them may take
 # Longer than any attempt takes: what a process that was killed had taken is tried again after it.
 LEASE = timedelta(minutes=5)

@@ -1,13 +1,15 @@
 """`protocolpoort notice` and `incident`: what an official types, sees, and leaves in the log."""
 
+import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import Ended, Within, free_port, run
+from programs import PATIENCE, Ended, Within, free_port, run, started
+from receiving import receiving
 from service import CITY, GENK, REPORT, Service, make_service
 
 from app.demo_persons import RESIDENT_WITH_CERTIFICATE
@@ -259,6 +261,40 @@ async def test_news_is_delivered_from_the_file_of_the_operator(
     assert first.out.endswith(f"\t{CITY}\tConnectError\n")
     assert (second.code, second.out, second.err) == (0, "[]\n", "0 attempts, 0 failed\n")
     assert "1 pogingen: ConnectError" in command("notice", "list").out
+
+
+async def test_a_delivery_that_is_killed_is_done_again_and_recorded_once(
+    poort: Service, command: Within, own_folder: Path
+) -> None:
+    id_ = await reported(poort)
+    command("notice", "answer", id_, "--outcome", "confirmed", "--text", "klopt")
+    file = own_folder / "webhooks.json"
+    with receiving() as receiver:
+        file.write_text(json.dumps({CITY: {"url": receiver.url, "secret": SECRET}}))
+        receiver.waits = 30
+        with started(own_folder, "notice", "deliver", WEBHOOKS=str(file)) as program:
+            await until(lambda: bool(receiver.got))
+            program.kill()
+        cut_off = [one for one in poort.records() if one["operation"] == "noticeDeliver"]
+        receiver.waits = 0
+        during = run(own_folder, "notice", "deliver", WEBHOOKS=str(file))
+        with poort.office.database.writing() as session:  # as when the lease has ended
+            session.connection().exec_driver_sql("UPDATE notification SET next_at = created_at")
+        after = run(own_folder, "notice", "deliver", WEBHOOKS=str(file))
+
+    assert cut_off == []
+    assert (during.err, after.err) == ("0 attempts, 0 failed\n", "1 attempts, 0 failed\n")
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+    assert [one["operation"] for one in poort.records()].count("noticeDeliver") == 1
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that another program does."""
+    for _ in range(PATIENCE * 10):
+        if holds():
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("it did not happen")
 
 
 @pytest.mark.parametrize("content", [None, "{", "\u00e9", '{"x": {}}'])

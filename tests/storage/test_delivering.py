@@ -4,15 +4,12 @@ import asyncio
 import base64
 import hmac
 import json
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from programs import free_port
+from receiving import Receiver, receiving
 from service import AVSB, FUND, NOW, OTHER_FUND, Service, closed_log
 from sqlalchemy.exc import DBAPIError
 
@@ -23,51 +20,6 @@ from app.notice_rules import PAUSES, IncidentKind
 from app.webhooks import Webhook
 
 SECRET = bytes(range(32))
-
-
-@dataclass
-class Receiver:
-    """A receiver as it is: a server with a port of its own, that answers as it is told."""
-
-    port: int
-    status: int = 204
-    headers: Mapping[str, str] = field(default_factory=dict)
-    waits: float = 0
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/nieuws"
-
-
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    """A receiver that runs."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            receiver.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
-            release.wait(receiver.waits)
-            self.send_response(receiver.status)
-            for name, value in receiver.headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    release = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver = Receiver(server.server_address[1])
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield receiver
-    release.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture
@@ -302,6 +254,7 @@ async def test_more_than_go_together_all_go(service: Service, receiver: Receiver
 
     ended = await deliver(service, zorgkas_voorbeeld=receiver.url)
 
+    assert {one.result for one in ended} == {"HTTP 204"}
     assert len({one.id for one in ended}) == len(receiver.got) == delivering.TOGETHER + 2
 
 
