@@ -106,7 +106,7 @@ async def _post(
     except TimeoutError:
         return "geen antwoord", False
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return type(error).__name__, False
+        return f"geen verbinding ({type(error).__name__})", False
 
 
 def new_client() -> httpx.AsyncClient:

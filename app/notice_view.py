@@ -131,8 +131,9 @@ def standing(row: Notification) -> str:
         return "afgeleverd"
     if row.attempts == 0:
         return "wacht"
+    tried = "1 poging" if row.attempts == 1 else f"{row.attempts} pogingen"
     gave_up = "" if row.next_at else ", opgegeven"
-    return f"{row.attempts} pogingen: {row.last_result}{gave_up}"
+    return f"{tried}: {row.last_result}{gave_up}"
 
 
 def _protocol(row: Notice | Incident) -> dict[str, str]:

@@ -258,9 +258,9 @@ async def test_news_is_delivered_from_the_file_of_the_operator(
     second = run(own_folder, "notice", "deliver", "--json", WEBHOOKS=str(file))
 
     assert (first.code, first.err) == (1, "1 attempts, 1 failed\n")
-    assert first.out.endswith(f"\t{CITY}\tConnectError\n")
+    assert first.out.endswith(f"\t{CITY}\tgeen verbinding (ConnectError)\n")
     assert (second.code, second.out, second.err) == (0, "[]\n", "0 attempts, 0 failed\n")
-    assert "1 pogingen: ConnectError" in command("notice", "list").out
+    assert "1 poging: geen verbinding (ConnectError)" in command("notice", "list").out
 
 
 async def test_a_delivery_that_is_killed_is_done_again_and_recorded_once(

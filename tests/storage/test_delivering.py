@@ -122,7 +122,7 @@ async def test_a_failure_is_kept_and_tried_again_later(
     [arrived] = await deliver(service, zorgkas_voorbeeld=receiver.url)
 
     assert (failed.arrived, failed.result, too_soon) == (False, f"HTTP {status}", [])
-    assert known == {FUND: f"1 pogingen: HTTP {status}"}
+    assert known == {FUND: f"1 poging: HTTP {status}"}
     assert arrived.arrived
     first, second = receiver.got
     assert first[0]["webhook-id"] == second[0]["webhook-id"]
@@ -172,12 +172,12 @@ async def test_who_is_down_or_silent_keeps_nobody_waiting(
         )
 
     assert {one.organisation: one.result for one in ended} == {
-        AVSB: "ConnectError",
+        AVSB: "geen verbinding (ConnectError)",
         FUND: "geen antwoord",
         OTHER_FUND: "HTTP 204",
     }
     assert ended[-1].organisation == FUND
-    assert standing(service)[FUND] == "1 pogingen: geen antwoord"
+    assert standing(service)[FUND] == "1 poging: geen antwoord"
 
 
 async def test_after_the_last_attempt_it_is_given_up_and_can_still_be_fetched(

@@ -436,7 +436,7 @@ async def test_reports_are_made_answered_and_delivered_under_the_granted_role(
     page = await service.ask(CITY, "/meldingen", scopes=(NOTICES,))
     answering.go_on(office, id_, IncidentState.CLOSED, "klaar", NOW)
 
-    assert [one.result for one in ended] == ["ConnectError"] * 2
+    assert [one.result for one in ended] == ["geen verbinding (ConnectError)"] * 2
     assert len(page.json()["items"]) == 3
 
 
