@@ -3,10 +3,11 @@
 import asyncio
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from anyio import to_thread
 from sqlmodel import Session, col, delete, func, insert, select, update
 
 from app import driver, log_tree
@@ -24,11 +25,12 @@ from app.models.access import AccessDetail, AccessRecord, LogEra, LogHead
 from app.models.register import RegisterState
 from app.moments import to_millisecond
 from app.month_keys import MonthKey, MonthKeyMissing, MonthKeys
-from app.record import CLOCK_TOLERANCE, Allowance, Beside, Entry, Origin, Trace, entry_of
+from app.record import CLOCK_TOLERANCE, Allowance, Entry, Origin, Trace, entry_of
 from app.tlog import tree
 from app.values import but
 from app.visit import Visit, new_event_id
 
+T = TypeVar("T")
 Result = int | DecisionOvertaken | LogUnavailable
 
 
@@ -46,7 +48,6 @@ def write(source: Source, entries: Sequence[Entry]) -> list[Result]:
     known = {event_id: index for *_, event_id, index in stored if event_id}
     results: list[Result] = []
     rows, details = [], []
-    beside: list[Beside] = []
     before = size
     for entry in entries:
         if entry.event_id in known:
@@ -62,7 +63,6 @@ def write(source: Source, entries: Sequence[Entry]) -> list[Result]:
         newest = max(newest or entry.recorded_at, entry.recorded_at)
         known[entry.event_id] = size
         results.append(size)
-        beside += entry.beside
         for part, row in [(entry, columns), *((part, part.columns) for part in entry.parts)]:
             rows.append({**row, "log_index": size})
             tree.grow(edge, size, row["leaf_hash"])
@@ -75,8 +75,6 @@ def write(source: Source, entries: Sequence[Entry]) -> list[Result]:
         log_tree.close_tiles(channel, before, size)
     if details:
         channel.insert("access_detail", details)
-    for statement, values in beside:
-        channel.run(statement, **values)
     return results
 
 
@@ -335,6 +333,41 @@ class AccessLog:
             return await future
         finally:
             patience.cancel()
+
+    async def act(
+        self,
+        visit: Visit,
+        trace: Trace,
+        now: datetime,
+        register_version: int | None,
+        work: Callable[[Session], T],
+        parts: Sequence[tuple[Visit, Trace]] = (),
+    ) -> T:
+        """Do `work` in the transaction of its record: both are durable when this returns.
+
+        Raises what `append` raises, or what `work` does; then neither stands.
+        """
+        if self.rewritten:
+            raise LogUnavailable
+
+        def run() -> T:
+            entry = self._entry(_Event(visit, trace, now, register_version, parts), {})
+            if isinstance(entry, LogUnavailable):
+                raise entry
+            with self._database.writing() as session:
+                lock(session)  # first: else who writes a record meanwhile waits for this one
+                done = work(session)
+                [result] = write(session, [entry])
+                if isinstance(result, Exception):
+                    raise result
+            return done
+
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await to_thread.run_sync(run, abandon_on_cancel=True)
+        except (TimeoutError, *driver.FAILED):
+            self.failed = True
+            raise LogUnavailable from None
 
     def _give_up(self, future: "asyncio.Future[int]") -> None:
         self.failed = True

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import access_log, log_keys, protocols
+from app import access_log, log_keys, protocols, recipients, sealing
 from app.database import Database
 from app.log_keys import KeyUnfit
 from app.moments import brussels_date, rfc3339
@@ -112,17 +112,39 @@ def settle_legal_ground(
     )
 
 
-def settle_cooperation(
-    office: Office, protocol: str, since: date, now: datetime, reason: str | None = None
+def settle_start(
+    office: Office, protocol: str, name: str, since: date, now: datetime, reason: str | None = None
 ) -> list[Change]:
-    """Settle when the agreement began from which the protocol counts its term."""
+    """Settle a day from which the protocol counts a term: one of `protocols.STARTS`."""
     return _act(
         office,
         "protocolSet",
         now,
         reason,
-        lambda db: protocols.set_cooperation(db, protocol, since),
+        lambda db: protocols.set_start(db, protocol, name, since),
     )
+
+
+def set_recipient(
+    office: Office,
+    organisation: str,
+    recipient: str | None,
+    now: datetime,
+    reason: str | None = None,
+) -> bool:
+    """From now on files for an organisation are sealed to this key, or to none of its own.
+
+    False when that was so already: then nothing is recorded.
+    """
+    with office.database.writing() as session:
+        access_log.lock(session)
+        if not recipients.set_key(session, organisation, recipient, now):
+            return False
+        print_ = sealing.fingerprint(recipient) if recipient else None
+        said = f"{organisation}: {reason}" if reason else organisation
+        trace = Trace(reason_reference=said, key_fingerprint=print_)
+        _record(session, office, "recipientSet", trace, now)
+    return True
 
 
 def accept_clock(office: Office, reason: str, now: datetime) -> None:

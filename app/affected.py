@@ -23,6 +23,7 @@ from app.record import RecordType
 REACHES_NOBODY = frozenset({RecordType.NOTICE, RecordType.ADMIN})
 
 
+FILE = "getLijstBestand"
 COLUMNS = ("insz", "tijdstip", "toegangId", "organisatie", "dienst", "doeleinde", "velden")
 
 
@@ -40,10 +41,14 @@ class Reached(NamedTuple):
 
 @dataclass
 class Summary:
-    """What was counted when all was read: records of persons, and those of destroyed months."""
+    """What was counted when all was read: records of persons, and those of destroyed months.
+
+    `lists`: those whose file was fetched, also when another client asked for them.
+    """
 
     records: int = 0
     unreadable: Counter[str] = field(default_factory=Counter)
+    lists: set[str] = field(default_factory=set)
 
 
 class _Opener:
@@ -90,8 +95,11 @@ def reached(
     """Every person whom an answer to the client was about, oldest first; `summary` counts along."""
     opener = _Opener(keys)
     for page in log_search.answered(session, within, organisation):
-        for _, record in page:
-            if not _is_of(record, client, since, until):
+        own = [record for _, record in page if _is_of(record, client, since, until)]
+        for record in log_search.given(session, own):
+            if record["operation"] == FILE:
+                summary.lists.add(record["parentId"])
+            if "subject" not in record:
                 continue
             number = opener.number(record)
             summary.records += 1

@@ -249,6 +249,27 @@ class Exchange(Remarked):
         yield from unique((("gegevens", at, "code"), d.code) for at, d in enumerate(self.data))
 
 
+class Files(Remarked):
+    """How long a list is sent as a file: `jaren` from a day that only the operator knows."""
+
+    years: Count = Field(alias="jaren")
+    since: Literal["bestandenVan", "lijstdienstSinds"] = Field(alias="vanaf")
+    text: Text = Field(alias="tekst")
+
+
+class ListTerms(Remarked):
+    """Who stands on a list, and how long it is sent as a file."""
+
+    who: Literal["dossier", "nok"] = Field(alias="wie")
+    profile: Profile | None = Field(default=None, alias="profiel")
+    text: Text = Field(alias="tekst")
+    files: Files | None = Field(default=None, alias="bestand")
+
+    def findings(self) -> Iterator[Finding]:
+        """Who does not meet the obligation is told by a profile of the rule set."""
+        yield from goes_with(self.who == "nok", self.profile is not None, "profiel", "wie: nok")
+
+
 class Quota(Remarked):
     """How often an operation may be used."""
 
@@ -288,6 +309,7 @@ class Access(Remarked):
     function_profiles: Literal["geeist", "nietGeeist"] = Field(alias="functieprofielen")
     advice: AdviceTerms | None = Field(default=None, alias="advies")
     exchange: Exchange | None = Field(default=None, alias="uitwisseling")
+    listing: ListTerms | None = Field(default=None, alias="lijst")
     periodicity: Text | None = Field(default=None, alias="periodiciteit")
     quota: tuple[Quota, ...] = Field(default=(), alias="quota")
 
@@ -311,6 +333,12 @@ class Access(Remarked):
             "uitwisseling",
             "exchangeVdab",
         )
+        lists = Operation.CREATE_LIJST in operations
+        if self.listing and not lists:
+            yield ("lijst",), "means nothing without createLijst"
+        if lists and not self.listing and self.persons.kind is PopulationKind.ANY:
+            # Else it would be a list of everybody who has a dossier.
+            yield ("lijst",), f"is required for a list of the population kind {self.persons.kind}"
         for at, operation in enumerate(self.operations):
             if self.persons.kind not in USABLE_KINDS[operation]:
                 kind = self.persons.kind

@@ -156,7 +156,7 @@ def open_incident(office: Office, found: Discovery, now: datetime) -> tuple[str,
             contacts=notice_rules.to_be_told(document),
             state=IncidentState.REPORTED.value,
         )
-        notices.open_incident(session, incident)
+        notices.add(session, incident)
         _tell(session, office, but(trace, parent=id_), id_, Event.INCIDENT, told, now)
     return id_, sorted(told)
 

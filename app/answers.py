@@ -1,12 +1,13 @@
 """The bodies of the answers, each encoded once: what is digested is what leaves."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
 
 from app.errors import Reason
+from app.list_task import State, Task
 from app.moments import rfc3339
 from app.obligation import REASONS, Advice
 from app.policy import Clause, Quota, Standing
@@ -88,6 +89,50 @@ def _terms(clause: Clause, keep_until: date | None) -> dict[str, Any]:
         },
         "doeleinde": clause.purpose,
     }
+
+
+_STATES = {State.ASKED: "processing", State.DONE: "done", State.FAILED: "failed"}
+POLL_AFTER = timedelta(seconds=5)
+
+
+def encode_list_task(
+    visit: Visit, task: Task, now: datetime, problem: Mapping[str, Any] | None = None
+) -> bytes:
+    """How far a list is (BelGIF, long running task); `problem`: why it failed."""
+    status: dict[str, Any] = {"state": _STATES[State(task.state)]}
+    if task.state == State.ASKED:
+        status["pollAfter"] = rfc3339(now + POLL_AFTER)
+    if task.ended_at:
+        status["completed"] = rfc3339(task.ended_at)
+    if problem:
+        status["problem"] = problem
+    answer = {
+        "id": visit.event_id,
+        "lijstId": task.id,
+        "self": f"{BASE}/lijsten/{task.id}",
+        "doeleinde": task.purpose,
+        "jaar": task.year,
+        "vorm": task.form,
+        "sleutel": "eenmalig" if task.own_key else "geregistreerd",
+        "status": status,
+    }
+    if visit.reference:
+        answer["referte"] = visit.reference
+    if task.expires_at:
+        answer["beschikbaarTot"] = rfc3339(task.expires_at)
+    return orjson.dumps(answer)
+
+
+def encode_list_key(visit: Visit, list_id: str, secret: str) -> bytes:
+    """The key of one list, as the program `age` takes it."""
+    return orjson.dumps(
+        {
+            "id": visit.event_id,
+            "referte": visit.reference,
+            "lijstId": list_id,
+            "identiteit": secret,
+        }
+    )
 
 
 def encode_advice(
@@ -175,11 +220,13 @@ def _item(index: int, record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, "href": f"{BASE}/toegangen/{record['eventId']}", "index": index}
 
 
-def encode_consultations(records: Sequence[tuple[int, Mapping[str, Any]]], *, more: bool) -> bytes:
+def encode_consultations(
+    records: Sequence[tuple[int, Mapping[str, Any]]], next_: int | None
+) -> bytes:
     """A page for the person they are about: which body, never which employee or how it ended."""
     answer: dict[str, Any] = {"items": [_consultation(record) for _, record in records]}
-    if more:
-        answer["next"] = str(records[-1][0])
+    if next_ is not None:
+        answer["next"] = str(next_)
     return orjson.dumps(answer)
 
 

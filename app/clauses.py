@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from app import fields
 from app.agreement import Access, Audience, Document, Persons, Purpose
 from app.notation import OPERATOR
-from app.policy import Clause, Period, Population, PopulationKind, Quota
+from app.policy import Clause, ListTerms, Period, Population, PopulationKind, Quota
 from app.register_lists import Delegate, SuccessionList
 
 
@@ -23,6 +23,8 @@ class Standing:
     # By purpose; None is `geen`, absent is not settled.
     legal_ground_ends: Mapping[str, date | None] = field(default_factory=dict)
     cooperation_since: date | None = None  # the start of a `termijn`
+    # From when a list is sent as a file for so many years more, by the name in the document.
+    files_since: Mapping[str, date] = field(default_factory=dict)
     suspended_since: date | None = None
     ended_on: date | None = None  # the last valid day after a notice or a sanction
 
@@ -61,6 +63,7 @@ def opened_by(document: Document, hash_: str, standing: Standing, today: date) -
                         profiles=standing.profiles.get(organisation),
                         advice_profile=access.advice.profile.value if access.advice else None,
                         quotas=tuple(Quota(q.operation, q.maximum, q.per) for q in access.quota),
+                        listing=_listing(access, standing),
                         lists=_lists(access, standing, organisation),
                     )
                 )
@@ -126,6 +129,27 @@ def _population(persons: Persons, organisation: str, standing: Standing, today: 
     if persons.nis and standing.successions:
         absorbed = standing.successions.absorbed(persons.nis, today)
     return Population(persons.kind, persons.nis, absorbed, persons.project, member_of)
+
+
+FILES_SINCE = "bestandenVan"  # the start that the text of avsb-2021 leaves unsaid (recital E)
+SERVICE_SINCE = "lijstdienstSinds"  # a web service for lists exists (genk-2021, recital C)
+
+
+def _listing(access: Access, standing: Standing) -> ListTerms | None:
+    """Who stands on a list, and the last day on which it is sent as a file.
+
+    Without a web service the time of files does not end; a term that runs already needs its start.
+    """
+    terms = access.listing
+    if terms is None:
+        return None
+    profile = terms.profile.value if terms.profile else None
+    if terms.files is None:
+        return ListTerms(profile)
+    since = standing.files_since.get(terms.files.since)
+    if since is None:
+        return ListTerms(profile, settled=terms.files.since == SERVICE_SINCE)
+    return ListTerms(profile, _later(since, years=terms.files.years) - timedelta(days=1))
 
 
 def _lists(access: Access, standing: Standing, organisation: str) -> tuple[tuple[str, str], ...]:

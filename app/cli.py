@@ -48,6 +48,7 @@ from app.deps import read_clock
 from app.doctor import Level
 from app.errors import ClockBehind, LogUnavailable
 from app.intake import Delivery, Report, Skipped, Stored
+from app.list_commands import lists, recipient
 from app.log_commands import log
 from app.log_keys import LogRewritten, vkeys
 from app.moments import rfc3339
@@ -83,6 +84,8 @@ for name, group in {
     "keys": keys,
     "clock": clock,
     "log": log,
+    "recipient": recipient,
+    "lists": lists,
     "notice": notice,
     "incident": incident,
 }.items():

@@ -105,7 +105,8 @@ class Desk:
         return max(1, math.ceil(reset - time.time()))
 
 
-UseCase = Callable[[Gate, Arrival[Body]], Awaitable[bytes]]
+# What is answered: the bytes of a whole answer, or the answer itself.
+UseCase = Callable[[Gate, Arrival[Body]], Awaitable[bytes | Response]]
 
 
 def refuse_unknown(request: Request) -> None:
@@ -189,16 +190,15 @@ async def _decide(
     now = arrival.now
     for _ in range(DECISIONS):
         # One snapshot decides and is recorded: another request may reload the register meanwhile.
-        decided = but(gate, decided_at=now, success=door.success)
+        decided = but(gate, decided_at=now)
         try:
             if isinstance(arrival, Turned):
                 await decided.refuse(arrival.visit, known, arrival.fault)
-            return Response(
-                await use_case(decided, but(arrival, now=now)),
-                status_code=door.success,
-                media_type=door.produces,
-                headers={"Cache-Control": "no-store"},
-            )
+            told = await use_case(decided, but(arrival, now=now))
+            if isinstance(told, bytes):
+                told = Response(told, media_type=door.produces)
+            told.headers["Cache-Control"] = "no-store"
+            return told
         except DecisionOvertaken:
             await gate.refresh_register()
             now = gate.clock()

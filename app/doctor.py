@@ -250,6 +250,19 @@ def _clause(clause: Clause, today: date, *, production: bool) -> Iterator[Findin
             f"{clause.protocol}, {clause.purpose}: an end is not settled; production refuses",
             "run `protocolpoort protocol set` with rechtsgrondTot or samenwerkingVan",
         )
+    terms = clause.listing
+    if terms and not terms.settled:
+        yield Finding(
+            level,
+            f"{clause.protocol}, {clause.purpose}: from when lists are files is not settled; "
+            "production refuses them",
+            "run `protocolpoort protocol set` with bestandenVan",
+        )
+    if terms and terms.last and terms.last < today:
+        yield _warning(
+            f"{clause.protocol}, {clause.purpose}: no lists are given since {terms.last}",
+            "let the receiver ask them of a web service",
+        )
 
 
 def _list(one: RegisterList, today: date) -> Iterator[Finding]:

@@ -58,6 +58,9 @@ _HELP: Mapping[str, Mapping[str, str]] = {
         "functieprofielen": "Of een vraag een functieprofiel moet dragen; nooit weg te laten.",
         "advies": "Enkel met queryAdvies of queryAdviesBatch.",
         "uitwisseling": "Enkel met exchangeVdab.",
+        "lijst": (
+            "Enkel met createLijst; verplicht voor de soort any. Zonder: wie een dossier heeft."
+        ),
     },
     "Persons": {
         "soort": (
@@ -71,6 +74,20 @@ _HELP: Mapping[str, Mapping[str, str]] = {
         "bijzondereCategorie": (
             "Waarom een gegeven van art. 9 of 10 van de AVG mag: verplicht voor zo'n veld, en "
             "enkel daar."
+        ),
+    },
+    "ListTerms": {
+        "wie": (
+            "dossier: wie een dossier heeft. nok: wie op de toetsdatum van het gevraagde "
+            "premiejaar niet voldoet, volgens profiel."
+        ),
+        "profiel": "Enkel met wie: nok.",
+    },
+    "Files": {
+        "vanaf": (
+            "bestandenVan of lijstdienstSinds: een dag die de tekst niet geeft en de beheerder "
+            "vastlegt. Zonder bestandenVan weigert productie; zonder lijstdienstSinds loopt er "
+            "geen termijn."
         ),
     },
     "Quota": {

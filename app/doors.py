@@ -31,7 +31,15 @@ from app.settings import Settings
 from app.tokens import Caller, Citizen
 from app.values import but
 from app.visit import Visit
-from app.wire import GUID, Batch, ParticipantsQuestion, PersonQuestion, Report
+from app.wire import (
+    GUID,
+    Batch,
+    KeyQuestion,
+    ListQuestion,
+    ParticipantsQuestion,
+    PersonQuestion,
+    Report,
+)
 
 JSON = "application/json"
 BODY_LIMIT = 64 * 1024
@@ -50,12 +58,17 @@ CORRELATION = "X-Correlation-ID"
 _CORRELATION = CORRELATION.lower()
 HEADER_LENGTH = 100
 CURSOR = "cursor"
-RECORD, NO_RECORD = "toegangId", str(uuid.UUID(int=0))
+IDS, NO_ID = ("toegangId", "lijstId"), str(uuid.UUID(int=0))
 
 _HEADER = re.compile(rf"[ -~]{{1,{HEADER_LENGTH}}}")
 _CURSOR = re.compile(r"[0-9]{1,18}")
 _SEALED = re.compile(r"[A-Za-z0-9_-]{1,100}")
 IS_GUID = re.compile(GUID)
+
+_WITH_REFERENCE = (
+    *(PersonQuestion, Batch, ParticipantsQuestion),
+    *(ListQuestion, KeyQuestion, Report),
+)
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -75,7 +88,6 @@ class Door(Generic[Body]):
     sealed: bool = False  # its cursor is opaque, and no number
     citizen: bool = False  # for the person of a citizen token alone; else for organisations alone
     produces: str = JSON  # the media type of its answer
-    success: int = 200  # the status of its answer: 201 where it makes something
     limit: int = BODY_LIMIT  # bytes of its body
 
     @property
@@ -154,7 +166,7 @@ def inspect(
         kind = InszInvalid if number_is_wrong and len(issues) == 1 else InputInvalid
         return Turned(visit, kind(issues[:ISSUES]), now)
     # A search value never stands in the log.
-    if isinstance(body, PersonQuestion | Batch | ParticipantsQuestion | Report):
+    if isinstance(body, _WITH_REFERENCE):
         visit = but(visit, reference=body.referte)
 
     if fault := _closed(door, visit, caller):
@@ -246,9 +258,10 @@ def _cursor(request: Request, door: Door[Body], issues: list[Issue]) -> str | No
 
 
 def _path(request: Request, issues: list[Issue]) -> dict[str, str]:
-    """The path parameters; the id of a record is a GUID."""
-    if not IS_GUID.fullmatch(request.path_params.get(RECORD, NO_RECORD)):
-        issues.append(_issue("must be a GUID", "path", RECORD))
+    """The path parameters; the id of a record or of a list is a GUID."""
+    for name in IDS:
+        if not IS_GUID.fullmatch(request.path_params.get(name, NO_ID)):
+            issues.append(_issue("must be a GUID", "path", name))
     return dict(request.path_params)
 
 

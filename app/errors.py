@@ -30,6 +30,8 @@ class Reason(StrEnum):
     UNKNOWN_PERSON = "unknownPerson"
     NOT_FOUND = "notFound"
     NO_ADVICE = "noAdvice"
+    CONFLICT = "conflict"
+    CHANNEL = "channel"
     SOURCE = "source"
     ERROR = "error"
 
@@ -43,6 +45,16 @@ class Outcome(StrEnum):
     NOT_FOUND = "notFound"
     NO_ADVICE = "noAdvice"
     ERROR = "error"
+
+
+class Answered(StrEnum):
+    """How an answer is given; `problems` knows the status code of each."""
+
+    WHOLE = "whole"
+    MADE = "made"  # something that stays
+    ACCEPTED = "accepted"  # it will be done
+    ELSEWHERE = "elsewhere"  # it stands at another address
+    PART = "part"  # so many bytes of it, as asked
 
 
 class IssueType(StrEnum):
@@ -229,6 +241,37 @@ class RecordsPruned(Fault):
 
     reason = Reason.NOT_FOUND
     outcome = Outcome.NOT_FOUND
+
+
+class ListBusy(Fault):
+    """Another list of the same kind is being made for this organisation."""
+
+    reason = Reason.CONFLICT
+    outcome = Outcome.DENIED
+
+
+class KeyGone(Fault):
+    """There is no key of this list to hand out: it was, or the list is sealed to another key."""
+
+    reason = Reason.CONFLICT
+    outcome = Outcome.DENIED
+
+
+class ChannelSame(Fault):
+    """The file and its key go over two channels: who has the one does not get the other."""
+
+    reason = Reason.CHANNEL
+    outcome = Outcome.DENIED
+
+
+class RangeOutside(Fault):
+    """The file has no such bytes."""
+
+    reason = Reason.INVALID_REQUEST
+    outcome = Outcome.INVALID
+
+    def __init__(self, size: int) -> None:
+        self.size = size
 
 
 class CheckpointLate(Fault):

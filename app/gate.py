@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+from sqlmodel import Session
 
 from app import access_log, policy, protocols
 from app.access_log import AccessLog
 from app.database import Database
 from app.errors import (
     AccessRefused,
+    Answered,
     DateOutOfRange,
     Fault,
     Issue,
@@ -26,6 +29,8 @@ from app.register import Register
 from app.settings import Settings
 from app.values import but
 from app.visit import Visit
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,9 @@ class Gate:
     log: AccessLog
     reader: Reader
     clock: Callable[[], datetime]
-    status_of: Callable[[Fault | None], int]  # `problems` alone knows status codes
+    status_of: Callable[[Fault | Answered | None], int]  # `problems` alone knows status codes
     problem: Callable[[Fault, str], Mapping[str, Any]]  # a fault as a document, with its record
     decided_at: datetime | None = None  # the moment as of which one request is decided
-    success: int = 200  # the status of its answer, as its door says
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def decide(
@@ -63,11 +67,12 @@ class Gate:
         return clause, policy.decide(clause, question, today, production=production, used=used)
 
     async def open(
-        self, visit: Visit, question: Question, trace: Trace, now: datetime
+        self, visit: Visit, question: Question, trace: Trace, now: datetime, day: str = "toetsdatum"
     ) -> tuple[Granted, Trace]:
         """All that does not depend on the person: what is granted, and the record so far.
 
-        Raises AccessRefused or DateOutOfRange, after their record is durable.
+        `day` names the property that a test date outside the legal ground comes from. Raises
+        AccessRefused or DateOutOfRange, after their record is durable.
         """
         today = brussels_date(now)
         clause, decision = await self.decide(visit, question, today)
@@ -78,7 +83,7 @@ class Gate:
             allowance=Allowance.of(clause, question.operation, today),
         )
         if isinstance(decision, Refused):
-            await self.refuse(visit, trace, _fault_of(decision))
+            await self.refuse(visit, trace, fault_of(decision, day))
         return decision, trace
 
     async def tell(self, read: Read[A, Told], asked: A) -> Told:
@@ -102,7 +107,11 @@ class Gate:
         return await self.database.read(access_log.used, allowance) if allowance else 0
 
     async def record(
-        self, visit: Visit, trace: Trace, parts: Sequence[tuple[Visit, Told]] = ()
+        self,
+        visit: Visit,
+        trace: Trace,
+        parts: Sequence[tuple[Visit, Told]] = (),
+        how: Answered = Answered.WHOLE,
     ) -> None:
         """Append the record of an answer, and one for each person; durable when this returns.
 
@@ -110,7 +119,24 @@ class Gate:
         what it was: nothing is recorded then, and the use case is to run again.
         """
         persons = [(each, self._ended(told)) for each, told in parts]
-        await self._append(visit, but(trace, status=self.success), persons)
+        await self._append(visit, but(trace, status=self.status_of(how)), persons)
+
+    async def act(
+        self,
+        visit: Visit,
+        trace: Trace,
+        work: Callable[[Session], T],
+        how: Answered = Answered.WHOLE,
+        parts: Sequence[tuple[Visit, Told]] = (),
+    ) -> T:
+        """Do something and record it, in one transaction: both stand when this returns, or neither.
+
+        Raises what `work` raises, and what `record` does.
+        """
+        now = self._now()
+        trace = but(trace, status=self.status_of(how))
+        told = [(each, self._ended(one)) for each, one in parts]
+        return await self.log.act(visit, trace, now, self.register.version, work, told)
 
     async def refuse(self, visit: Visit, trace: Trace, fault: Fault) -> NoReturn:
         """Append the record of a refusal, then raise it: the other order would lose it."""
@@ -133,10 +159,15 @@ class Gate:
     async def _append(
         self, visit: Visit, trace: Trace, parts: Sequence[tuple[Visit, Trace]] = ()
     ) -> None:
+        now = self._now()
+        await self.log.append(visit, trace, now, self.register.version, parts)
+
+    def _now(self) -> datetime:
+        """The moment of the record; raises TimePassed when what was decided is of another day."""
         now = self.clock()
         if self.decided_at and _passed(self.decided_at, now):
             raise TimePassed
-        await self.log.append(visit, trace, now, self.register.version, parts)
+        return now
 
     async def reload_register(self) -> None:
         """Take the newest register into memory."""
@@ -155,10 +186,10 @@ def _passed(decided_at: datetime, now: datetime) -> bool:
     return now < decided_at or brussels_date(now) != brussels_date(decided_at)
 
 
-def _fault_of(refused: Refused) -> AccessRefused | DateOutOfRange:
+def fault_of(refused: Refused, day: str = "toetsdatum") -> AccessRefused | DateOutOfRange:
     """A date outside the legal ground is a fault of the question, all else a refusal."""
     if refused.reason is not Reason.INVALID_DATE:
         return AccessRefused(refused.reason, refused.fields, refused.on)
     first = f" and not before {refused.on}" if refused.on else ""
     rule = f"must be a date of today or earlier{first}"
-    return DateOutOfRange([Issue(IssueType.OUT_OF_RANGE, rule, name="toetsdatum")])
+    return DateOutOfRange([Issue(IssueType.OUT_OF_RANGE, rule, name=day)])

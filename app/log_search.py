@@ -47,7 +47,7 @@ class Search:
     reasons: tuple[str, ...] | None = None  # any of them
     reference: str | None = None
     event_id: str | None = None
-    type: str | None = None
+    types: tuple[str, ...] = ()  # any of them
     since: datetime | None = None
     until: datetime | None = None
     before: int | None = None  # cursor: only indexes below it
@@ -160,11 +160,12 @@ def _conditions(wanted: Search) -> list[ColumnElement[bool] | BinaryExpression[A
         "outcome": wanted.outcome,
         "reference": wanted.reference,
         "event_id": wanted.event_id,
-        "type": wanted.type,
     }
     conditions: list[ColumnElement[bool]] = [
         getattr(AccessRecord, name) == value for name, value in equal.items() if value is not None
     ]
+    if wanted.types:
+        conditions.append(col(AccessRecord.type).in_(wanted.types))
     if wanted.reasons is not None:
         conditions.append(col(AccessRecord.reason_code).in_(wanted.reasons))
     if wanted.subjects is not None:
@@ -201,9 +202,13 @@ def about_persons(session: Session, within: range) -> Iterator[list[tuple[int, d
 def answered(
     session: Session, within: range, organisation: str | None
 ) -> Iterator[list[tuple[int, dict[str, Any]]]]:
-    """What was allowed about persons among these indexes, to one organisation or all."""
-    conditions = [
-        col(AccessRecord.subject).is_not(None),
+    """What was allowed about persons among these indexes, and the lists that were given: to one
+    organisation or all."""
+    conditions: list[ColumnElement[bool]] = [
+        or_(
+            col(AccessRecord.subject).is_not(None),
+            col(AccessRecord.type) == RecordType.DELIVERY.value,
+        ),
         col(AccessRecord.outcome) == Outcome.ALLOWED.value,
     ]
     if organisation is not None:
@@ -377,6 +382,27 @@ def find(session: Session, event_id: str) -> Kept | None:
         .where(AccessRecord.event_id == event_id)
     ).first()
     return Kept(row[0], orjson.loads(row[1]), row[2]) if row else None
+
+
+def standing(session: Session, event_ids: Collection[str]) -> frozenset[str]:
+    """Those of these ids of which there is a record."""
+    found = select(AccessRecord.event_id).where(col(AccessRecord.event_id).in_(event_ids))
+    return frozenset(session.exec(found)) if event_ids else frozenset()
+
+
+def given(session: Session, records: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """These records without those of persons on a list that was never given: the record of its
+    delivery does not stand."""
+    lists = [one["parentId"] for one in records if _is_of_list(one)]
+    standing_ = standing(session, lists)
+    return (one for one in records if not _is_of_list(one) or one["parentId"] in standing_)
+
+
+def _is_of_list(record: Mapping[str, Any]) -> bool:
+    """Whether a record is about one person on a list."""
+    return (
+        record["type"] == RecordType.DELIVERY.value and "subject" in record and "parentId" in record
+    )
 
 
 @dataclass(frozen=True)

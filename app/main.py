@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import platform
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from app import __version__, administration, fields, log_keys, problems, protocols
+from app import (
+    __version__,
+    administration,
+    fields,
+    list_making,
+    log_keys,
+    problems,
+    protocols,
+)
 from app.access_log import AccessLog
 from app.administration import Office
 from app.checkpoints import Notary
@@ -24,6 +33,7 @@ from app.database import Database, is_current
 from app.deps import Desk, read_clock
 from app.errors import Fault, LogUnavailable, MethodNotAllowed, PathUnknown
 from app.gate import Gate
+from app.list_making import Workshop
 from app.log_keys import KeyUnfit, LogRewritten
 from app.month_keys import MonthKeys
 from app.reader import Reader
@@ -35,6 +45,7 @@ from app.routers import (
     doc,
     dossiers,
     health,
+    lijsten,
     log,
     meldingen,
     mijn_raadplegingen,
@@ -47,6 +58,7 @@ from app.tokens import DemoIssuer, IssuerProfile, IssuersInvalid, Verifier, read
 from app.wire import BASE
 
 logger = logging.getLogger("protocolpoort")
+LISTS_SECONDS = 2  # after which it is looked whether a list is asked
 DEMO_ISSUER_KEY = Path("var/demo-issuer.json")
 SECRETS_IN_FILES = ("PROTOCOLPOORT_DATABASE_URL",)
 
@@ -107,8 +119,11 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         _settle_memory()
+        shop = workshop(settings, Office(desk.gate.database, desk.gate.log.keys, origin()), clock)
         chores = [asyncio.create_task(chore(desk)) for chore in (_summarise, _sign)]
+        chores.append(asyncio.create_task(_make_lists(shop)))
         yield
+        shop.closing = True
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
@@ -140,7 +155,7 @@ def create_app(
     app.include_router(health.router)
     app.include_router(log.router)
     asked = (
-        *(dossiers, adviezen, deelnemers, mijn_toegang),
+        *(dossiers, adviezen, deelnemers, lijsten, mijn_toegang),
         *(protocollen, toegangen, mijn_raadplegingen, meldingen),
     )
     for router in (health, *asked):
@@ -231,6 +246,33 @@ def _verifier(settings: Settings) -> Verifier:
     demo = DemoIssuer.load_or_create(DEMO_ISSUER_KEY, settings.mode)
     keys = {profile.issuer: demo.public_keys for profile in demo.profiles}
     return Verifier((*profiles, *demo.profiles), keys=keys, test_numbers=True)
+
+
+def workshop(settings: Settings, office: Office, clock: Callable[[], datetime]) -> Workshop:
+    """Where this process makes lists."""
+    log_origin, key_file = log_settings(settings)
+    return Workshop(
+        office.database,
+        office.keys,
+        origin(),
+        settings,
+        clock,
+        lambda text: log_keys.read_file(key_file, log_origin).sign(text),
+        log_origin,
+        secrets.token_hex(16),
+    )
+
+
+async def _make_lists(shop: Workshop) -> None:
+    """Make the lists that are asked, one after another."""
+    while True:
+        try:
+            made = await to_thread.run_sync(list_making.work_once, shop, limiter=CapacityLimiter(1))
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is looked at again
+            logger.error("no list was made: %s", type(error).__name__)
+            made = False
+        if not made:
+            await asyncio.sleep(LISTS_SECONDS)
 
 
 async def _summarise(desk: Desk) -> None:

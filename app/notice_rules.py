@@ -12,7 +12,9 @@ from app.agreement import DataError, Document, Incident
 from app.errors import Issue, IssueType
 from app.moments import brussels_date
 
-VALUE_OPERATIONS = frozenset({"queryDossier", "queryDossierBatch", "queryDeelnemers"})
+VALUE_OPERATIONS = frozenset(
+    {"queryDossier", "queryDossierBatch", "queryDeelnemers", "createLijst"}
+)
 ADVICE_OPERATIONS = frozenset({"queryAdvies", "queryAdviesBatch"})
 # Between two attempts at a receiver that does not answer; after the last it asks by itself.
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360, 720, 1440, 1440))
@@ -85,13 +87,16 @@ class Term:
 def unfit(
     kind: Kind,
     field: str | None,
-    operation: str,
+    judged: bool,
     requested: Collection[str],
     delivered: Collection[str],
 ) -> Issue | None:
-    """Why a report does not fit the access that it is about; what was missing was only asked."""
+    """Why a report does not fit the access that it is about; what was missing was only asked.
+
+    `judged`: it gave an advice.
+    """
     if kind is Kind.CONTESTED_ADVICE:
-        if operation not in ADVICE_OPERATIONS:
+        if not judged:
             return _wrong("needs an access that was an advice", "soort")
         return _wrong("has no place in a contested advice", "veld") if field else None
     if field is None:

@@ -1,19 +1,16 @@
 """The store of what is reported, and of what is told of it: the only module that sees its tables.
 
-What comes over HTTP is written beside its record, by a statement; the acts of the office write in
-the transaction of theirs.
+All of it is written in the transaction of a record: both stand, or neither.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-import orjson
 from sqlmodel import Session, col, select, update
 
 from app.models.notices import Incident, Notice, Notification
 from app.notice_rules import Event, IncidentState, Outcome, State
-from app.record import Beside
 
 __all__ = ["Incident", "Notice", "Notification"]
 
@@ -21,30 +18,19 @@ Item = Notice | Incident | Notification
 T = TypeVar("T", Notice, Incident, Notification)
 
 
-def _insertion(table: str, columns: Collection[str]) -> str:
-    names, values = ", ".join(columns), ", ".join(f":{name}" for name in columns)
-    return f"INSERT INTO {table} ({names}) VALUES ({values})"  # noqa: S608 - names of columns
+def add(session: Session, row: Notice | Incident) -> None:
+    """Store what is reported."""
+    session.add(row)
+    session.flush()
 
 
-def insertion(row: Notice | Incident) -> Beside:
-    """The statement that stores a report beside its record."""
-    values = row.model_dump()
-    if isinstance(row, Incident):
-        values["contacts"] = orjson.dumps(row.contacts).decode()
-    return _insertion(str(row.__tablename__), values), values
-
-
-_FETCHED = """
-    UPDATE notification SET fetched_at = :now
-    WHERE id = ANY(:ids) AND organisation = :organisation AND fetched_at IS NULL
-"""
-
-
-def fetching(organisation: str, items: Sequence[Item], now: datetime) -> tuple[Beside, ...]:
-    """What says beside the record of a page that its notifications were fetched."""
-    ids = [item.id for item in items if isinstance(item, Notification) and not item.fetched_at]
-    values = {"now": now, "ids": ids, "organisation": organisation}
-    return ((_FETCHED, values),) if ids else ()
+def fetched(session: Session, ids: Collection[str], now: datetime) -> None:
+    """Store that notifications were fetched, for those of which it was not known."""
+    session.exec(
+        update(Notification)
+        .where(col(Notification.id).in_(ids), col(Notification.fetched_at).is_(None))
+        .values(fetched_at=now)
+    )
 
 
 def page(session: Session, organisation: str, before: str | None, most: int) -> list[Item]:
@@ -99,11 +85,6 @@ def settle(session: Session, notice: Notice, outcome: Outcome, answer: str, now:
     notice.state, notice.outcome = State.ANSWERED.value, outcome.value
     notice.answer, notice.answered_at = answer, now
     session.add(notice)
-
-
-def open_incident(session: Session, incident: Incident) -> None:
-    """Store an incident that the agency reports itself."""
-    session.add(incident)
 
 
 def go_on(

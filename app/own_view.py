@@ -1,5 +1,8 @@
 """The use case `listMijnRaadplegingen`: who looked at me, under which protocol and for what."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlmodel import Session
 
 from app import answers, log_search, population
@@ -21,26 +24,43 @@ async def my_consultations(gate: Gate, visit: Visit, insz: Insz, cursor: int | N
     whose key is destroyed is nobody's any more. A month key that cannot be read breaks the
     request: a page that misses a month would pass for whole.
     """
-    found = await gate.database.read(_find, insz, gate.log.keys, cursor)
-    answer = answers.encode_consultations(found.records, more=found.more)
+    shown, found = await gate.database.read(_find, insz, gate.log.keys, cursor)
+    next_ = found.records[-1][0] if found.more else None
+    answer = answers.encode_consultations(shown, next_)
     trace = Trace(
         type=RecordType.LOG_READ,
         subject=insz.digits,
-        counts={"records": len(found.records)},
+        counts={"records": len(shown)},
         answer=answer,
     )
     await gate.record(visit, trace)
     return answer
 
 
-def _find(session: Session, insz: Insz, keys: MonthKeys, cursor: int | None) -> Found:
-    """Under each number that she has or had, encrypted with the key of each month that is kept."""
+def _find(
+    session: Session, insz: Insz, keys: MonthKeys, cursor: int | None
+) -> tuple[list[tuple[int, dict[str, Any]]], Found]:
+    """What she may see of the page that was found, and that page.
+
+    Under each number that she has or had, encrypted with the key of each month that is kept.
+    """
     numbers = population.numbers_of(session, insz)
     wanted = Search(
         subjects=tuple(key.hide("subject", number) for key in keys.kept() for number in numbers),
-        type=RecordType.ACCESS.value,
+        types=(RecordType.ACCESS.value, RecordType.DELIVERY.value),
         outcome=Outcome.ALLOWED.value,
         before=cursor,
         limit=PAGE,
     )
-    return log_search.search(session, wanted)
+    found = log_search.search(session, wanted)
+    # Of a list that was never given, as one under a protocol that was suspended meanwhile, the
+    # records of its persons stand and that of its delivery does not.
+    lists = {_list_of(record) for _, record in found.records} - {None}
+    given = log_search.standing(session, [*filter(None, lists)]) | {None}
+    return [each for each in found.records if _list_of(each[1]) in given], found
+
+
+def _list_of(record: Mapping[str, Any]) -> str | None:
+    """The list on which the person stands; None for another answer about her."""
+    parent: str | None = record.get("parentId")
+    return parent if record["type"] == RecordType.DELIVERY.value else None

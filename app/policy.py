@@ -29,13 +29,19 @@ SERVED = frozenset(
         Operation.QUERY_ADVIES,
         Operation.QUERY_ADVIES_BATCH,
         Operation.QUERY_DEELNEMERS,
+        Operation.CREATE_LIJST,
     }
 )
 
 
 # What answers with fields of the catalogue; an advice answers with its outcome.
 GIVES_FIELDS = frozenset(
-    {Operation.QUERY_DOSSIER, Operation.QUERY_DOSSIER_BATCH, Operation.QUERY_DEELNEMERS}
+    {
+        Operation.QUERY_DOSSIER,
+        Operation.QUERY_DOSSIER_BATCH,
+        Operation.QUERY_DEELNEMERS,
+        Operation.CREATE_LIJST,
+    }
 )
 
 
@@ -98,6 +104,15 @@ class Quota:
 
 
 @dataclass(frozen=True)
+class ListTerms:
+    """Who stands on a list, and until when it may be sent as a file."""
+
+    profile: str | None = None  # of the rule set: who does not meet it; None: who has a dossier
+    last: date | None = None
+    settled: bool = True  # False: the operator must still set from when the files count
+
+
+@dataclass(frozen=True)
 class Clause:
     """What one version of one protocol opens for one organisation and one purpose."""
 
@@ -118,6 +133,7 @@ class Clause:
     profiles: frozenset[str] | None = None  # None: the operator supplied no list
     advice_profile: str | None = None
     quotas: tuple[Quota, ...] = ()
+    listing: ListTerms | None = None
     lists: tuple[tuple[str, str], ...] = ()  # kind and hash of what stands beside the document
 
     def quota_of(self, operation: Operation) -> Quota | None:
@@ -163,10 +179,9 @@ def decide(
     """
     if clause is None:
         return Refused(Reason.NO_PROTOCOL)
-    if closed := _out_of_time(clause, today, production=production):
+    closed = _out_of_time(clause, today, production=production)
+    if closed := closed or _not_opened(clause, question.operation, today, production=production):
         return closed
-    if question.operation not in clause.operations:
-        return Refused(Reason.OPERATION)
     if not _profile_admitted(clause, question.function_profile, production=production):
         return Refused(Reason.FUNCTION_PROFILE)
     asked = {id_: fields.leaves(id_) for id_ in question.fields or ()}
@@ -234,6 +249,20 @@ def _out_of_time(clause: Clause, today: date, *, production: bool) -> Refused | 
         return Refused(Reason.LEGAL_GROUND_ENDED, on=ground.last)
     if production and not clause.legal_ground_settled:
         return Refused(Reason.LEGAL_GROUND_ENDED)
+    return None
+
+
+def _not_opened(
+    clause: Clause, operation: Operation, today: date, *, production: bool
+) -> Refused | None:
+    """An operation that is not in the clause; a list when the time of files is over."""
+    if operation not in clause.operations:
+        return Refused(Reason.OPERATION)
+    terms = clause.listing if operation is Operation.CREATE_LIJST else None
+    if terms and terms.last and today > terms.last:
+        return Refused(Reason.EXPIRED, on=terms.last)
+    if terms and production and not terms.settled:
+        return Refused(Reason.EXPIRED)
     return None
 
 

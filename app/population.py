@@ -185,6 +185,33 @@ def of_project(
     return [(place, insz) for place, insz in rows]
 
 
+# Who may stand on a list, by number: `admit_all` says who does.
+_CANDIDATES: Mapping[PopulationKind, str] = {
+    kind: f"""
+        SELECT DISTINCT f.insz FROM {table} f
+        WHERE {holds} AND f.insz > :after ORDER BY f.insz LIMIT :most
+    """  # noqa: S608 - no value
+    for kind, (table, holds) in {
+        PopulationKind.RESIDENT: ("residence", f"f.nis = ANY(:places) AND {_WITHIN}"),
+        PopulationKind.MEMBER: ("membership", f"f.organisation = :organisation AND {_WITHIN}"),
+        PopulationKind.ANY: ("source_answer", "f.version IS NOT NULL"),
+    }.items()
+}
+
+
+def candidates(
+    source: Source, population: Population, today: date, after: str, most: int
+) -> list[str]:
+    """The next numbers behind `after` that a fact on `today` places in a population, in order.
+
+    Of the kind any: those of which there is a dossier. A number may be an older one of somebody.
+    """
+    statement = _CANDIDATES[population.kind]
+    named = _named(statement, population, today, None)
+    rows = driver.of(source).rows(statement, after=after, most=most, **named)
+    return [insz for (insz,) in rows]
+
+
 def _admission(kind: PopulationKind, rows: Sequence[Row]) -> Admitted | Reason:
     """What the rows of one person say: each holds one of her older numbers and a fact, if any."""
     _, current, _, known, cancelled_on, *_ = rows[0]

@@ -9,7 +9,9 @@ from fastapi import Response
 
 from app.errors import (
     AccessRefused,
+    Answered,
     BodyTooLarge,
+    ChannelSame,
     CheckpointLate,
     ClockBehind,
     DatabaseSilent,
@@ -20,13 +22,16 @@ from app.errors import (
     InszInvalid,
     Issue,
     IssueType,
+    KeyGone,
     KeysUnavailable,
+    ListBusy,
     LogUnavailable,
     MediaTypeUnsupported,
     MethodNotAllowed,
     NoAdvice,
     NotAcceptable,
     PathUnknown,
+    RangeOutside,
     RateLimited,
     Reason,
     RecordsPruned,
@@ -93,6 +98,14 @@ PROBLEMS: Mapping[type[Fault], Problem] = {
                            "Geen gegevens gevonden voor de vraag"),
     RecordsPruned: Problem(410, OWN + "bewaartermijnVerstreken", "Retention period has passed",
                            "30001", "De bewaartermijn van de gevraagde gegevens is verstreken"),
+    ListBusy: Problem(409, OWN + "lijstInAanmaak", "Another list is being made", "60009",
+                      "Er wordt al een andere lijst gemaakt"),
+    KeyGone: Problem(409, OWN + "geenSleutel", "No key to hand out", "60009",
+                     "Er is geen sleutel om te overhandigen"),
+    ChannelSame: Problem(403, OWN + "kanaal", "File and key go over two channels", "40006",
+                         "Het bestand en de sleutel gaan langs een ander kanaal"),
+    RangeOutside: Problem(416, OWN + "bereik", "Range Not Satisfiable", "10001",
+                          "Het bestand heeft dit bereik niet"),
     CheckpointLate: _UNAVAILABLE,
     DatabaseSilent: _UNAVAILABLE,
     NoAdvice: Problem(409, OWN + "geenAdvies", "No advice possible", "60007",
@@ -144,9 +157,20 @@ def problem_of(fault: Fault) -> Problem:
     return next(PROBLEMS[kind] for kind in type(fault).mro() if kind in PROBLEMS)
 
 
-def status_of(fault: Fault | None) -> int:
-    """The status code of a fault, or of an answer when there is none."""
-    return problem_of(fault).status if fault else 200
+_ANSWERED: Mapping[Answered, int] = {
+    Answered.WHOLE: 200,
+    Answered.MADE: 201,
+    Answered.ACCEPTED: 202,
+    Answered.ELSEWHERE: 303,
+    Answered.PART: 206,
+}
+
+
+def status_of(end: Fault | Answered | None) -> int:
+    """The status code of a fault, or of an answer; None is a whole one."""
+    if isinstance(end, Fault):
+        return problem_of(end).status
+    return _ANSWERED[end or Answered.WHOLE]
 
 
 def render(fault: Fault, event_id: str | None = None) -> Response:
@@ -238,6 +262,8 @@ def _headers(fault: Fault) -> dict[str, str]:
             return {**headers, "Allow": fault.allowed}
         case RateLimited():
             return {**headers, "Retry-After": str(fault.retry_after)}
+        case RangeOutside():
+            return {**headers, "Content-Range": f"bytes */{fault.size}"}
         case LogUnavailable() | KeysUnavailable() | CheckpointLate() | DatabaseSilent():
             return {**headers, "Retry-After": "1"}
         case _:

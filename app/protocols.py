@@ -28,6 +28,7 @@ from app.register_lists import (
 
 LEGAL_GROUND_END = "rechtsgrondTot"
 COOPERATION_SINCE = "samenwerkingVan"
+STARTS = (COOPERATION_SINCE, clauses.FILES_SINCE, clauses.SERVICE_SINCE)
 NO_END = "geen"
 
 
@@ -81,7 +82,11 @@ def _standing(session: Session, row: SharingProtocol) -> Standing:
         for setting in settings
         if setting.name == LEGAL_GROUND_END
     }
-    since = [setting.value for setting in settings if setting.name == COOPERATION_SINCE]
+    starts = {
+        setting.name: date.fromisoformat(setting.value)
+        for setting in settings
+        if setting.name != LEGAL_GROUND_END
+    }
     return Standing(
         delegates=tuple(
             delegate
@@ -97,7 +102,8 @@ def _standing(session: Session, row: SharingProtocol) -> Standing:
         hashes={(found.kind, found.organisation): found.hash for found in rows},
         successions=next((found for found in lists if isinstance(found, SuccessionList)), None),
         legal_ground_ends=ends,
-        cooperation_since=date.fromisoformat(since[0]) if since else None,
+        cooperation_since=starts.pop(COOPERATION_SINCE, None),
+        files_since=starts,
         suspended_since=row.suspended_since,
         ended_on=row.ended_on,
     )
@@ -366,15 +372,22 @@ def set_legal_ground_end(
     return [_change(told, row, day=last) for row in _in_force(rows)]
 
 
-def set_cooperation(session: Session, protocol: str, since: date) -> list[Change]:
-    """Settle when the agreement began from which the protocol counts its term."""
+def set_start(session: Session, protocol: str, name: str, since: date) -> list[Change]:
+    """Settle the day from which the protocol counts a term: one of STARTS."""
     rows = _known(session, protocol)
-    if not any(document_of(row).term for row in rows):
-        raise RegisterRefused(f"{protocol}: has no termijn that counts from {COOPERATION_SINCE}")
-    _store_setting(session, protocol, "", COOPERATION_SINCE, since)
+    if not any(name in _starts(document_of(row)) for row in rows):
+        raise RegisterRefused(f"{protocol}: has no termijn that counts from {name}")
+    _store_setting(session, protocol, "", name, since)
     _settle(session)
-    told = f"{COOPERATION_SINCE}={since}"
+    told = f"{name}={since}"
     return [_change(told, row, day=since) for row in _in_force(rows)]
+
+
+def _starts(document: Document) -> set[str]:
+    """From which days that stand outside it a document counts."""
+    listings = (a.listing for purpose in document.purposes for a in purpose.accesses)
+    found = {listing.files.since for listing in listings if listing and listing.files}
+    return {*found, document.term.since} if document.term else {*found}
 
 
 def _store_setting(

@@ -86,6 +86,7 @@ def entry(edition: Edition, versions: Sequence[Edition]) -> dict[str, Any]:
         "geschorstSinds": edition.suspended_since,
         "beeindigdOp": edition.ended_on,
         "samenwerkingVan": edition.cooperation_since,
+        **edition.files_since,
         "rechtsgrondTot": {
             code: end or NO_END for code, end in sorted(edition.legal_ground_ends.items())
         },

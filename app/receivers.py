@@ -16,6 +16,7 @@ from app.insz import Insz
 from app.log_search import READ, Search
 from app.month_keys import MonthKeys
 from app.notice_rules import ADVICE_OPERATIONS, Kind
+from app.record import RecordType
 
 
 def of_value(
@@ -33,12 +34,16 @@ def of_value(
 
 
 def _gave(record: Mapping[str, Any], field: str | None, kind: Kind) -> bool:
-    """Whether a record gave the value or an advice; what was missing was only asked."""
+    """Whether a record gave the value or an advice; what was missing was only asked.
+
+    Who stands on a list that the rules made was judged too.
+    """
+    of_list = record["type"] == RecordType.DELIVERY.value
     if kind is Kind.CONTESTED_ADVICE:
-        return record["operation"] in ADVICE_OPERATIONS
+        return record["operation"] in ADVICE_OPERATIONS or (of_list and "ruleSet" in record)
     asked = record.get("requestedFields", ()) if kind is Kind.MISSING else ()
     return field in record.get("deliveredFields", ()) or (
-        field in asked and record.get("type") == "access"
+        field in asked and record["type"] == RecordType.ACCESS.value
     )
 
 
@@ -56,6 +61,6 @@ def _about(
     more = True
     while more:
         page = log_search.search(session, wanted)
-        yield from (record for _, record in page.records)
+        yield from log_search.given(session, [record for _, record in page.records])
         more = page.more
         wanted = replace(wanted, before=page.records[-1][0] if page.records else 0)

@@ -33,6 +33,7 @@ class RecordType(StrEnum):
     ACCESS = "access"
     DISCLOSURE = "disclosure"
     ADMIN = "admin"
+    DELIVERY = "delivery"
     LOG_READ = "logRead"
     NOTICE = "notice"  # of wrong data or an incident, and what is told of it
 
@@ -91,10 +92,6 @@ class Allowance:
         return "/".join(map(str, (*self.turn[:-1], self.since)))
 
 
-# A statement with its values, in the transaction of a record: both stand, or neither.
-Beside = tuple[str, Mapping[str, Any]]
-
-
 @dataclass(frozen=True)
 class Trace:
     """What a use case adds to the visit: the agreement, the question, the answer, the person."""
@@ -110,6 +107,7 @@ class Trace:
     requested: Collection[str] = ()
     delivered: Collection[str] = ()
     as_of: date | None = None
+    year: int | None = None  # that a list was asked for
     counts: Mapping[str, int] = field(default_factory=dict)
     rule_set: Mapping[str, str] | None = None
     subject: str | None = None  # national number; encrypted in the record
@@ -118,9 +116,10 @@ class Trace:
     allowance: Allowance | None = None  # what an answer takes a turn of
     answer: bytes | None = None  # digested, never kept
     manifest: str | None = None  # the digest of the manifest of an export
+    file_digest: str | None = None  # of a file as it leaves, so of its sealed bytes
+    key_fingerprint: str | None = None  # of the key that it is sealed to
     detail: Mapping[str, Any] | None = None  # for the side table
     known_at: datetime | None = None  # of the newest facts that an advice rests on
-    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,6 @@ class Entry:
     record: Mapping[str, Any] = field(default_factory=dict)
     known_at: datetime | None = None  # newer facts: decide again
     parts: "tuple[Entry, ...]" = ()  # records of persons, which stand or fall with this one
-    beside: tuple[Beside, ...] = ()
 
     def numbered(self, ordinal: int) -> Mapping[str, Any]:
         """The columns with a turn of the quota, which is known under the lock of the log alone."""
@@ -202,6 +200,7 @@ def entry_of(
         "parameters": list(visit.parameters),
         "requestedFields": _sorted(frozenset(trace.requested)),
         "asOf": trace.as_of.isoformat() if trace.as_of else None,
+        "year": trace.year,
         "outcome": trace.outcome.value,
         "status": trace.status,
         "reasonCode": trace.reason.value if trace.reason else None,
@@ -210,6 +209,8 @@ def entry_of(
         "deliveredFields": _sorted(frozenset(trace.delivered)),
         "counts": dict(trace.counts),
         "manifestDigest": trace.manifest,
+        "fileDigest": trace.file_digest,
+        "keyFingerprint": trace.key_fingerprint,
         "responseDigest": key.digest(event_id, answer) if answer is not None else None,
         "ruleSet": dict(trace.rule_set) if trace.rule_set else None,
         "detailDigest": key.digest(f"{event_id}/detail", detail) if detail else None,
@@ -225,13 +226,7 @@ def entry_of(
     present = {name: value for name, value in record.items() if value or value == 0}
     columns = columns_of(present)
     return Entry(
-        columns,
-        trace.detail,
-        register_version,
-        taken,
-        present if taken else {},
-        trace.known_at,
-        beside=trace.beside,
+        columns, trace.detail, register_version, taken, present if taken else {}, trace.known_at
     )
 
 

@@ -1,7 +1,7 @@
 """The register as a value: which version of a protocol rules on a day, and what it opens. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -44,6 +44,7 @@ class Edition:
     ended_on: date | None
     legal_ground_ends: Mapping[str, date | None]
     cooperation_since: date | None
+    files_since: Mapping[str, date] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,7 @@ def _editions(versions: Sequence[Entry], today: date) -> Iterator[Edition]:
             ended_on=standing.ended_on,
             legal_ground_ends=standing.legal_ground_ends,
             cooperation_since=standing.cooperation_since,
+            files_since=standing.files_since,
         )
 
 

@@ -172,7 +172,10 @@ def protocol_set(
     reason: Reason = None,
     actor: Actor = None,
 ) -> None:
-    """Settle what the text leaves open: rechtsgrondTot=D|geen, samenwerkingVan=D."""
+    """Settle what the text leaves open.
+
+    rechtsgrondTot=D|geen, samenwerkingVan=D, bestandenVan=D, lijstdienstSinds=D.
+    """
     name, _, value = setting.partition("=")
     told = note(reason)
     if name == protocols.LEGAL_GROUND_END:
@@ -183,11 +186,11 @@ def protocol_set(
             )
         )
         return
-    if name != protocols.COOPERATION_SINCE or purpose is not None:
-        names = f"{protocols.LEGAL_GROUND_END} (with --purpose), {protocols.COOPERATION_SINCE}"
+    if name not in protocols.STARTS or purpose is not None:
+        names = ", ".join((f"{protocols.LEGAL_GROUND_END} (with --purpose)", *protocols.STARTS))
         raise typer.BadParameter(f"what can be set: {names}")
     since = day(name, value)
-    report(lambda: administration.settle_cooperation(office(actor), id_, since, read_clock(), told))
+    report(lambda: administration.settle_start(office(actor), id_, name, since, read_clock(), told))
 
 
 def protocol_files(folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from sqlmodel import Session
 from app import log_search, notice_rules, notice_view, notices
 from app.errors import (
     AccessRefused,
+    Answered,
     DateOutOfRange,
     InputInvalid,
     Issue,
@@ -40,8 +41,8 @@ async def report_data(gate: Gate, visit: Visit, report: DataReport, now: datetim
     same. Raises InputInvalid for what does not fit the access.
     """
     trace = Trace(type=RecordType.NOTICE)
-    kept = await gate.database.read(log_search.find, report.toegangId.lower())
-    record = kept.record if kept and _is_answer(kept.record, visit.organisation) else None
+    event_id = report.toegangId.lower()
+    record = await gate.database.read(_find, event_id, visit.organisation)
     subject = record and _subject(gate.log.keys, record)
     if record is None or subject is None:
         await gate.refuse(visit, trace, RecordUnknown())
@@ -55,7 +56,9 @@ async def report_data(gate: Gate, visit: Visit, report: DataReport, now: datetim
     )
     kind, today = Kind(report.soort), brussels_date(now)
     requested, delivered = record.get("requestedFields", ()), record.get("deliveredFields", ())
-    issue = notice_rules.unfit(kind, report.veld, record["operation"], requested, delivered)
+    # Who stands on a list that the rules made was judged too.
+    judged = record["operation"] in ADVICE_OPERATIONS or "ruleSet" in record
+    issue = notice_rules.unfit(kind, report.veld, judged, requested, delivered)
     if issue is not None:
         await gate.refuse(visit, but(trace, requested=()), InputInvalid([issue]))
     accessed_on = brussels_date(read_moment(record["recordedAt"]))
@@ -80,7 +83,8 @@ async def report_data(gate: Gate, visit: Visit, report: DataReport, now: datetim
         state=NoticeState.RECEIVED.value,
     )
     answer = notice_view.encode(notice_view.data_report(notice))
-    await gate.record(visit, but(trace, answer=answer, beside=(notices.insertion(notice),)))
+    trace = but(trace, answer=answer)
+    await gate.act(visit, trace, lambda db: notices.add(db, notice), Answered.MADE)
     # Report and record are durable here; nothing has left yet.
     return answer
 
@@ -93,6 +97,15 @@ def _is_answer(record: Mapping[str, Any], organisation: str | None) -> bool:
         and record["outcome"] == Outcome.ALLOWED
         and "subject" in record
     )
+
+
+def _find(session: Session, event_id: str, organisation: str | None) -> Mapping[str, Any] | None:
+    """The record of an answer to this organisation; None for whatever is none."""
+    kept = log_search.find(session, event_id)
+    if kept is None or not _is_answer(kept.record, organisation):
+        return None
+    # Who stands on a list that was never given was told of to nobody.
+    return next(log_search.given(session, [kept.record]), None)
 
 
 def _subject(keys: MonthKeys, record: Mapping[str, Any]) -> str | None:
@@ -153,7 +166,8 @@ async def report_incident(gate: Gate, visit: Visit, report: IncidentReport, now:
         state=IncidentState.REPORTED.value,
     )
     answer = notice_view.encode(notice_view.incident_report(incident))
-    await gate.record(visit, but(trace, answer=answer, beside=(notices.insertion(incident),)))
+    trace = but(trace, answer=answer)
+    await gate.act(visit, trace, lambda db: notices.add(db, incident), Answered.MADE)
     # Report and record are durable here; nothing has left yet.
     return answer
 
@@ -210,14 +224,15 @@ async def list_reports(gate: Gate, visit: Visit, cursor: str | None, now: dateti
     found, items = await gate.database.read(_page, organisation, before)
     next_ = key.hide(kind, found[PAGE - 1].id) if len(found) > PAGE else None
     answer = notice_view.encode_page(items, next_)
-    beside = notices.fetching(organisation, found[:PAGE], now)
     parts = [
         _fetched(visit, row, item, now)
         for row, item in zip(found, items, strict=False)
         if isinstance(row, Notification) and row.fetched_at is None
     ]
     counts = {"notices": len(items), "fetched": len(parts)}
-    await gate.record(visit, but(trace, counts=counts, answer=answer, beside=beside), parts)
+    ids = [told.trace.parent or "" for _, told in parts]
+    trace = but(trace, counts=counts, answer=answer)
+    await gate.act(visit, trace, lambda db: notices.fetched(db, ids, now), parts=parts)
     # The records are durable here; nothing has left yet.
     return answer
 

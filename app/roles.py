@@ -31,6 +31,10 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "dossier_version": ("SELECT", "INSERT"),
     "source_answer": ("SELECT", "INSERT"),
     "complete_delivery": ("SELECT", "INSERT"),
+    "recipient_key": ("SELECT", "INSERT", "UPDATE (ended_at)"),
+    "listing": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "listing_person": ("SELECT", "INSERT", "DELETE"),
+    "listing_part": ("SELECT", "INSERT", "DELETE"),
     "notice": ("SELECT", "INSERT", "UPDATE (state, outcome, answer, answered_at)"),
     "incident": ("SELECT", "INSERT", "UPDATE (state, follow_up, updated_at)"),
     "notification": (

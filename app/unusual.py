@@ -286,7 +286,7 @@ def _dated(session: Session, keys: MonthKeys, asked: Records) -> tuple[set[int],
     for start in range(0, len(tokens), MOST_TOKENS):
         subjects = tuple(tokens[start : start + MOST_TOKENS])
         wanted = Search(
-            subjects=subjects, type=RecordType.ACCESS, before=before, limit=MOST_RECORDS
+            subjects=subjects, types=(RecordType.ACCESS.value,), before=before, limit=MOST_RECORDS
         )
         found = log_search.search(session, wanted)
         whole = whole and not found.more

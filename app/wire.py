@@ -159,6 +159,21 @@ class ParticipantsQuestion(_Question):
         return tuple(self.velden) if self.velden else None
 
 
+class ListQuestion(_Question):
+    """`createLijst`: the year is a premium year where the list is about the premium."""
+
+    doeleinde: Name
+    referte: Reference
+    jaar: Annotated[int, Field(ge=1900, le=9999)]
+    vorm: Literal["csv", "jsonl"] = "csv"
+
+
+class KeyQuestion(_Question):
+    """`overhandigSleutel`."""
+
+    referte: Reference
+
+
 class Report(_Question):
     """What a receiver reports to the agency; `referte` is the receiver's own."""
 

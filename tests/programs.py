@@ -1,6 +1,7 @@
 """The commands as programs of their own: what they print, where, and how they end."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -122,3 +123,13 @@ def free_port() -> int:
 
 def _command(arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "app.cli", *arguments]
+
+
+def age(*arguments: str) -> bytes:
+    """What the real `age` writes; its package is age. Skips where it is not installed."""
+    if shutil.which("age") is None:
+        if os.getenv("REQUIRE_AGE"):
+            pytest.fail("there is no age, and REQUIRE_AGE is set")
+        pytest.skip("there is no age: `apt-get install age`")
+    done = subprocess.run(["age", *arguments], capture_output=True, timeout=PATIENCE, check=True)
+    return done.stdout

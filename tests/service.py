@@ -317,7 +317,7 @@ def closed_log(service: Service) -> Iterator[None]:
     """Meanwhile the database refuses every record, as a full disk would."""
     postgres = service.office.database.engine.dialect.name == "postgresql"
     refuse = (
-        "CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS "
+        "CREATE OR REPLACE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'closed'; END $$;"
         "CREATE TRIGGER closed BEFORE INSERT ON access_record "
         "FOR EACH ROW EXECUTE FUNCTION closed()"

@@ -60,7 +60,11 @@ def with_profiles(organisation: str) -> Standing:
 
 # Everything that the texts leave to an operator: lists, ends, and the start of the cooperation.
 SETTLED: Mapping[str, Standing] = {
-    "avsb-2021": replace(with_care_funds(), legal_ground_ends={CARE_BUDGET: None, PREMIUM: None}),
+    "avsb-2021": replace(
+        with_care_funds(),
+        legal_ground_ends={CARE_BUDGET: None, PREMIUM: None},
+        files_since={"bestandenVan": date(2022, 1, 1)},
+    ),
     "genk-2021": with_profiles(GENK),
     "mechelen-2021": with_profiles(MECHELEN),
     "vdab-2023": replace(with_profiles(VDAB), cooperation_since=date(2022, 3, 1)),

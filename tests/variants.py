@@ -15,7 +15,13 @@ ID, PURPOSE = "voorbeeldstad-2026", "lokaalIntegratiebeleid"
 _FILE = ROOT / "protocols" / "demo" / "voorbeeldstad.yaml"
 DATA = documents.as_data(documents.parse(_FILE.read_text(encoding="utf-8")))
 _PURPOSE = DATA["doeleinden"][0]
-_ACCESS = _PURPOSE["toegang"][0]
+# Without the list that comes once a year.
+_ACCESS = {
+    **_PURPOSE["toegang"][0],
+    "operaties": ["queryDossier", "queryDossierBatch"],
+    "lijst": None,
+    "quota": [],
+}
 ADVICE_TERMS = {
     "profiel": "inOrde",
     "gegevens": [{"gegeven": "OK of NOK", "richting": "uit", "verantwoording": "Het advies."}],

@@ -42,6 +42,8 @@ class ReplacedNumber(SQLModel, table=True):
 class Residence(SQLModel, table=True):
     """Registered in a municipality, both days included."""
 
+    __table_args__ = (Index(None, "nis", "insz"),)
+
     id: int | None = Field(default=None, primary_key=True)
     insz: str = Field(foreign_key="person.insz", ondelete="CASCADE", index=True, max_length=11)
     nis: str = Field(max_length=5)
@@ -51,6 +53,8 @@ class Residence(SQLModel, table=True):
 
 class Membership(SQLModel, table=True):
     """Member of a care fund, both days included."""
+
+    __table_args__ = (Index(None, "organisation", "insz"),)
 
     id: int | None = Field(default=None, primary_key=True)
     insz: str = Field(foreign_key="person.insz", ondelete="CASCADE", index=True, max_length=11)

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app import reporting
+from app import problems, reporting
 from app.deps import ANY_METHOD, attend
-from app.doors import Arrival, Door, NoBody
+from app.doors import JSON, Arrival, Door, NoBody
+from app.errors import Answered
 from app.gate import Gate
 from app.reports import DataReport, IncidentReport
 
@@ -28,7 +29,6 @@ DATA = Door(
     body=DataReport,
     scopes=(REPORT,),
     personal=True,
-    success=201,
 )
 INCIDENT = Door(
     operation="createMeldingIncident",
@@ -37,7 +37,6 @@ INCIDENT = Door(
     body=IncidentReport,
     scopes=(REPORT,),
     personal=True,
-    success=201,
 )
 
 
@@ -63,9 +62,13 @@ async def _list(gate: Gate, arrival: Arrival[NoBody]) -> bytes:
     return await reporting.list_reports(gate, arrival.visit, arrival.cursor, arrival.now)
 
 
-async def _data(gate: Gate, arrival: Arrival[DataReport]) -> bytes:
-    return await reporting.report_data(gate, arrival.visit, arrival.body, arrival.now)
+async def _data(gate: Gate, arrival: Arrival[DataReport]) -> Response:
+    return _made(await reporting.report_data(gate, arrival.visit, arrival.body, arrival.now))
 
 
-async def _incident(gate: Gate, arrival: Arrival[IncidentReport]) -> bytes:
-    return await reporting.report_incident(gate, arrival.visit, arrival.body, arrival.now)
+async def _incident(gate: Gate, arrival: Arrival[IncidentReport]) -> Response:
+    return _made(await reporting.report_incident(gate, arrival.visit, arrival.body, arrival.now))
+
+
+def _made(answer: bytes) -> Response:
+    return Response(answer, problems.status_of(Answered.MADE), media_type=JSON)

@@ -1,15 +1,16 @@
 """Protocol of 1 October 2021 with AVSB and the care funds, over HTTP, in the order of its articles.
 
-The list for the reduced premium is asked of the register of all five, with a clock.
+Lists are made as the service does in the background, and opened with the real `age`.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from delivered import ask_list, file_of, key_of, open_with_age, work
 from service import (
     GENK,
     Service,
@@ -30,7 +31,6 @@ from texts import (
     clause,
     read,
     refusal,
-    with_care_funds,
 )
 
 from app import administration, documents
@@ -50,7 +50,7 @@ SOMEBODY, OTHER = insz_of("850730001"), insz_of("850730002")
 
 OBLIGED = {"code": "JA", "type": "PLICHT", "periode": {"begin": "2020-01-01"}}
 # Obliged, with a contract, and with a certificate since 15 March 2024.
-DOSSIER = {
+DOSSIER: dict[str, Any] = {
     "personalia": {"insz": SOMEBODY.digits, "geboortedatum": "1985-07-30"},
     "doelgroep": OBLIGED,
     "aanmelding": {"type": "EA", "datumAanmelding": "2020-02-03"},
@@ -275,20 +275,124 @@ def test_the_budget_has_no_list_and_the_premium_has_no_advice() -> None:
         assert ask(organisation, PREMIUM, Operation.QUERY_ADVIES_BATCH, TODAY) == refused
 
 
+NOT_MET = {**DOSSIER, "behaaldeAttesten": []}
+UNDECIDED = {**NOT_MET, "doelgroep": {"code": "ONBEKEND"}}
+
+
+def three_more(service: Service) -> None:
+    """Somebody of each fund who does not meet the obligation, and somebody without an advice."""
+    for base, fund, dossier in (
+        ("850730002", FUND, NOT_MET),
+        ("850730003", OTHER_FUND, NOT_MET),
+        ("850730004", FUND, UNDECIDED),
+    ):
+        line = {
+            "insz": insz_of(base).digits,
+            "lidmaatschappen": [{**MEMBER, "organisatie": fund}],
+        }
+        person = {**DOSSIER["personalia"], "insz": insz_of(base).digits}
+        add_person(service, line, {**dossier, "personalia": person})
+
+
+async def numbers_on(
+    service: Service, organisation: str, year: int, folder: Path
+) -> tuple[list[str], dict[str, Any]]:
+    """The lines of a premium list, and its manifest."""
+    asked = await ask_list(service, organisation, PREMIUM, year)
+    assert asked.status_code == 202, asked.text
+    work(service)
+    list_id = asked.json()["lijstId"]
+    secret = (await key_of(service, organisation, list_id)).json()["identiteit"]
+    file = await file_of(service, organisation, list_id)
+    opened = open_with_age(file.content, secret, folder)
+    return opened.lines.decode().splitlines(), opened.manifest
+
+
+@pytest.mark.parametrize(
+    ("organisation", "bases"),
+    [
+        (AVSB, ["850730002", "850730003"]),
+        # A care fund has its own members (art. 4).
+        (FUND, ["850730002"]),
+        (OTHER_FUND, ["850730003"]),
+    ],
+)
+async def test_the_list_holds_the_numbers_of_who_does_not_meet_the_obligation(
+    avsb: Service, tmp_path: Path, organisation: str, bases: list[str]
+) -> None:
+    three_more(avsb)
+    lines, manifest = await numbers_on(avsb, organisation, 2027, tmp_path)
+
+    # No reason, no name, and nobody of whom there is no advice.
+    assert lines == ["personalia.insz", *(insz_of(base).digits for base in bases)]
+    assert (manifest["jaar"], manifest["toetsdatum"]) == (2027, "2026-01-01")
+    assert manifest.get("namens") == (None if organisation == AVSB else AVSB)
+    delivery = next(one for one in avsb.records() if "quotaId" in one)
+    left_out = 0 if organisation == OTHER_FUND else 1
+    assert delivery["counts"] == {"persons": len(bases), "withoutAdvice": left_out}
+    assert delivery["asOf"] == "2026-01-01"
+
+
+async def test_each_number_on_a_list_has_its_record_with_the_reason_for_the_auditor(
+    avsb: Service, tmp_path: Path
+) -> None:
+    three_more(avsb)
+    await numbers_on(avsb, FUND, 2027, tmp_path)
+
+    [person] = [one for one in avsb.records() if one["type"] == "delivery" and "subject" in one]
+    assert person["deliveredFields"] == ["personalia.insz"]
+    assert person["ruleSet"]["profiel"] == "striktMetUitstel"
+    told = await avsb.ask("auditdienst", f"/toegangen/{person['eventId']}")
+    assert told.json()["explanation"]["code"].startswith("N")
+
+
+async def test_a_premium_is_tested_on_1_january_of_the_year_before(
+    avsb: Service, tmp_path: Path
+) -> None:
+    # The certificate is of 15 March 2024: for the premium of 2025 she does not meet it yet.
+    lines, manifest = await numbers_on(avsb, FUND, 2025, tmp_path)
+
+    assert lines == ["personalia.insz", SOMEBODY.digits]
+    assert manifest["toetsdatum"] == "2024-01-01"
+
+
+@pytest.mark.parametrize("year", [2022, 2028])
+async def test_no_list_is_of_before_the_premium_of_2023_or_of_a_day_to_come(
+    avsb: Service, year: int
+) -> None:
+    answer = await ask_list(avsb, AVSB, PREMIUM, year)
+
+    assert answer.status_code == 400
+    assert [issue["name"] for issue in answer.json()["issues"]] == ["jaar"]
+
+
+async def test_no_premium_year_is_given_twice(avsb: Service, tmp_path: Path) -> None:
+    await numbers_on(avsb, FUND, 2027, tmp_path)
+    this_year = await ask_list(avsb, FUND, PREMIUM, 2026)
+    assert (this_year.status_code, this_year.json()["datum"]) == (429, "2027-01-01")
+
+    avsb.clock.now = datetime(2027, 1, 4, 12, tzinfo=UTC)
+    avsb.office.keys.create(avsb.clock.now, 2)
+    again = await ask_list(avsb, FUND, PREMIUM, 2027)
+    assert (again.status_code, again.json().get("datum")) == (429, None)
+    # Another fund has its own, and so does another year.
+    assert (await ask_list(avsb, OTHER_FUND, PREMIUM, 2027)).status_code == 202
+    assert (await ask_list(avsb, FUND, PREMIUM, 2028)).status_code == 202
+
+
 @pytest.mark.parametrize("organisation", [AVSB, FUND])
-async def test_no_list_and_no_advice_for_the_premium_leaves_today(
+async def test_the_premium_opens_its_list_and_no_advice(
     as_it_is: Service, organisation: str
 ) -> None:
     advice = await as_it_is.advice(organisation, SOMEBODY, doeleinde=PREMIUM)
     mine = await as_it_is.ask(organisation, "/mijnToegang")
 
     assert refusal(advice) == ("buitenProtocol",)
-    [item] = mine.json()["items"]
-    assert (item["doeleinde"], item["operaties"]) == (
-        CARE_BUDGET,
-        ["queryAdvies", "queryAdviesBatch"],
-    )
-    assert item["velden"] == []
+    told = {item["doeleinde"]: (item["operaties"], item["velden"]) for item in mine.json()["items"]}
+    assert told == {
+        CARE_BUDGET: (["queryAdvies", "queryAdviesBatch"], []),
+        PREMIUM: (["createLijst"], ["personalia.insz"]),
+    }
 
 
 def test_the_data_are_kept_until_an_event_that_only_avsb_knows() -> None:
@@ -407,7 +511,6 @@ async def test_advice_is_asked_as_often_as_needed(as_it_is: Service) -> None:
     [
         (date(2026, 1, 1), date(2027, 1, 1)),
         (date(2026, 12, 31), date(2027, 1, 1)),
-        (date(2027, 1, 1), date(2028, 1, 1)),
     ],
 )
 def test_a_second_list_waits_for_the_next_calendar_year(
@@ -460,7 +563,38 @@ async def test_an_end_as_sanction_holds_at_once(avsb: Service, organisation: str
 @pytest.mark.parametrize("day", [date(2022, 1, 1), date(2031, 10, 1), date(2099, 12, 31)])
 def test_the_protocol_has_no_end_of_its_own(day: date) -> None:
     assert ask(AVSB, CARE_BUDGET, Operation.QUERY_ADVIES, day) == frozenset()
-    assert ask(AVSB, PREMIUM, LIST, day) == NUMBER
+
+
+@pytest.mark.parametrize("organisation", [AVSB, FUND])
+@pytest.mark.parametrize(
+    ("since", "last"),
+    [
+        # The text does not say from when: both readings.
+        (date(2021, 10, 1), date(2026, 9, 30)),
+        (date(2022, 1, 1), date(2026, 12, 31)),
+    ],
+)
+def test_lists_are_files_for_five_years_at_most(organisation: str, since: date, last: date) -> None:
+    settled = replace(SETTLED[ID], files_since={"bestandenVan": since})
+
+    assert ask(organisation, PREMIUM, LIST, last, avsb_2021=settled) == NUMBER
+    after = ask(organisation, PREMIUM, LIST, last + timedelta(days=1), avsb_2021=settled)
+    assert after == (Reason.EXPIRED, last)
+
+
+@pytest.mark.parametrize("organisation", [AVSB, FUND])
+def test_production_waits_for_the_start_of_files_that_the_text_does_not_give(
+    organisation: str,
+) -> None:
+    unsettled = replace(SETTLED[ID], files_since={})
+
+    refused = ask(organisation, PREMIUM, LIST, TODAY, avsb_2021=unsettled)
+    assert refused == (Reason.EXPIRED, None)
+    demo = ask(organisation, PREMIUM, LIST, TODAY, avsb_2021=unsettled, production=False)
+    assert demo == NUMBER
+    # The advice does not wait for it.
+    advice = ask(organisation, CARE_BUDGET, Operation.QUERY_ADVIES, TODAY, avsb_2021=unsettled)
+    assert advice == frozenset()
 
 
 async def test_a_notice_ends_the_protocol_after_twelve_months(avsb: Service) -> None:
@@ -528,7 +662,7 @@ LAST = date(2023, 7, 20)
 def test_each_purpose_has_a_legal_ground_of_its_own(
     organisation: str, purpose: str, other: str
 ) -> None:
-    unsettled = replace(with_care_funds(), legal_ground_ends={other: None})
+    unsettled = replace(SETTLED[ID], legal_ground_ends={other: None})
     settled = replace(SETTLED[ID], legal_ground_ends={purpose: LAST, other: None})
 
     def told(day: date, standing: Any, asked: str = purpose, **more: Any) -> object:

@@ -1,16 +1,18 @@
 """Protocol of 2 June 2021 with the city of Genk, over HTTP, in the order of its articles."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from delivered import ask_list, file_of, key_of, open_with_age, work
 from service import CITY, FUND, Service, add_person, insz_of, make_production, make_service
-from texts import GENK, LOCAL, MECHELEN, PILOT, PROFILE, ask, clause, read, refusal
+from texts import GENK, LOCAL, MECHELEN, PILOT, PROFILE, SETTLED, ask, clause, read, refusal
 
 from app import administration, documents
-from app.clauses import keep_until
+from app.clauses import Standing, keep_until
 from app.errors import Reason
 from app.notation import DocumentInvalid
 from app.policy import Operation
@@ -339,12 +341,67 @@ def test_genk_has_no_participants_and_no_exchange(operation: Operation) -> None:
     assert ask(GENK, LOCAL, operation, TODAY) == (Reason.OPERATION, None)
 
 
-async def test_no_list_leaves_today(as_it_is: Service) -> None:
-    response = await as_it_is.ask(GENK, "/mijnToegang")
+async def test_the_list_is_a_secured_file_whose_key_goes_over_another_channel(
+    genk: Service, tmp_path: Path
+) -> None:
+    asked = (await ask_list(genk, GENK, LOCAL, 2026)).json()
+    work(genk)
 
-    [item] = response.json()["items"]
-    assert (item["doeleinde"], item["operaties"]) == (LOCAL, ["queryDossier", "queryDossierBatch"])
-    assert item["velden"] == sorted(THREE)
+    file = await file_of(genk, GENK, asked["lijstId"])
+    same = await key_of(genk, GENK, asked["lijstId"], client=GENK)
+    assert (file.status_code, refusal(same)) == (200, ("kanaal",))
+    assert SOMEBODY.digits.encode() not in file.content
+    key = (await key_of(genk, GENK, asked["lijstId"])).json()["identiteit"]
+    opened = open_with_age(file.content, key, tmp_path)
+
+    assert opened.rows == [
+        {
+            "attest.inburgeringBehaald": "ja",
+            "contract.ondertekend": "ja",
+            "personalia.insz": SOMEBODY.digits,
+        }
+    ]
+    # When mailed, it says itself that another recipient deletes it.
+    assert "onmiddellijk verwijderd" in opened.manifest["disclaimer"]
+    assert opened.manifest["bewarenTot"] == "2031-06-01"
+
+
+async def test_the_list_holds_who_is_registered_on_the_day_it_is_made(
+    genk: Service, tmp_path: Path
+) -> None:
+    for base, home in (
+        ("850730005", {"van": "2026-06-01"}),
+        ("850730006", {"van": "2026-06-02"}),
+        ("850730007", {"van": "2020-01-01", "tot": "2026-06-01"}),
+        ("850730008", {"van": "2020-01-01", "tot": "2026-05-31"}),
+        ("850730009", {"van": "2020-01-01", "nis": "12025"}),
+    ):
+        insz = insz_of(base)
+        line = {"insz": insz.digits, "woonplaatsen": [{**AT_HOME, **home}]}
+        add_person(genk, line, {**DOSSIER, "personalia": {"insz": insz.digits}})
+    asked = (await ask_list(genk, GENK, LOCAL, 2026)).json()
+    work(genk)
+    key = (await key_of(genk, GENK, asked["lijstId"])).json()["identiteit"]
+    content = (await file_of(genk, GENK, asked["lijstId"])).content
+
+    rows = open_with_age(content, key, tmp_path).rows
+    assert [row["personalia.insz"] for row in rows] == [
+        SOMEBODY.digits,
+        insz_of("850730005").digits,
+        insz_of("850730007").digits,
+    ]
+
+
+def test_files_end_two_years_after_a_web_service_exists() -> None:
+    since = date(2026, 6, 1)
+    served = replace(SETTLED[ID], files_since={"lijstdienstSinds": since})
+
+    def told(day: date, standing: Standing) -> object:
+        return ask(GENK, LOCAL, Operation.CREATE_LIJST, day, genk_2021=standing)
+
+    assert told(date(2099, 1, 1), SETTLED[ID]) == THREE  # there is none yet
+    assert told(date(2028, 5, 31), served) == THREE
+    assert told(date(2028, 6, 1), served) == (Reason.EXPIRED, date(2028, 5, 31))
 
 
 # Articles 6 and 7: each person by name, incidents within 24 hours, wrong data within 2 weeks

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import variants
+from delivered import LIST
 from service import (
     ADVICE,
     AVSB,
@@ -46,10 +47,19 @@ async def test_shows_a_municipality_what_it_may_ask(service_on_each: Service) ->
         "protocol": "voorbeeldstad-2026",
         "versie": "1",
         "doeleinde": "lokaalIntegratiebeleid",
-        "operaties": ["queryDossier", "queryDossierBatch"],
+        "operaties": ["createLijst", "queryDossier", "queryDossierBatch"],
         "populatie": "resident",
         "functieprofielen": ["trajectondersteuner"],
         "geldigVan": "2026-01-01",
+        "quota": [
+            {
+                "operatie": "createLijst",
+                "aantal": 1,
+                "per": "kalenderjaar",
+                "over": 1,
+                "opnieuwVanaf": "2027-01-01",
+            }
+        ],
         "nu": "open",
     }
     assert velden == sorted(velden)
@@ -58,13 +68,15 @@ async def test_shows_a_municipality_what_it_may_ask(service_on_each: Service) ->
 
 
 async def test_shows_a_fund_what_it_may_ask_in_the_name_of_another(shared: Service) -> None:
-    [item] = await ask(shared, FUND)
+    items = await ask(shared, FUND)
 
-    assert item["protocol"] == "avsb-2021"
-    assert item["operaties"] == ["queryAdvies", "queryAdviesBatch"]
-    assert item["populatie"] == "member"
-    assert item["velden"] == []
-    assert item["nu"] == "open"
+    assert {item["protocol"] for item in items} == {"avsb-2021"}
+    assert {item["populatie"] for item in items} == {"member"}
+    assert {item["nu"] for item in items} == {"open"}
+    assert [(item["operaties"], item["velden"]) for item in items] == [
+        (["createLijst"], ["personalia.insz"]),
+        (["queryAdvies", "queryAdviesBatch"], []),
+    ]
 
 
 async def test_shows_nothing_to_whom_no_protocol_names(shared: Service) -> None:
@@ -160,10 +172,10 @@ async def production(own_folder: Path) -> AsyncIterator[Service]:
 async def test_shows_in_production_what_the_operator_must_still_set(
     production: Service, organisation: str, standing: str
 ) -> None:
-    [item] = await ask(production, organisation)
+    items = await ask(production, organisation)
 
-    assert item["nu"] == standing
-    assert "vanaf" not in item
+    assert {item["nu"] for item in items} == {standing}
+    assert not any("vanaf" in item for item in items)
 
 
 # What is told is what is answered
@@ -171,7 +183,7 @@ async def test_shows_in_production_what_the_operator_must_still_set(
 
 PERSON = insz_of("850615001")  # no test number: production refuses those
 SECOND, DELEGATE = "controle", "zorgkas-derde"
-CARE = "zorgbudgetZwaarZorgbehoevenden"
+CARE, PREMIUM = "zorgbudgetZwaarZorgbehoevenden", "verlaagdePremie"
 ASKED = (PURPOSE, SECOND, CARE, "onbekend")
 TODAY, DAY = date(2026, 6, 1), timedelta(days=1)
 NARROW, ADDED = "personalia.insz", "aanmelding.datumAanmelding"
@@ -192,6 +204,15 @@ OPERATIONS = {
     "queryDossierBatch": "/dossiers/queryBatch",
     "queryAdvies": "/adviezen/query",
     "queryAdviesBatch": "/adviezen/queryBatch",
+    "createLijst": "/lijsten",
+}
+
+
+# What a body holds beside the purpose; an advice has its test date.
+MORE: Mapping[str, Mapping[str, Any]] = {
+    "/dossiers/query": {},
+    "/dossiers/queryBatch": {},
+    "/lijsten": {"jaar": 2026},
 }
 
 
@@ -214,13 +235,10 @@ class Caller:
 
     async def answered(self, code: str, leaves: Sequence[str]) -> tuple[set[str], set[str]]:
         """The operations and the single leaves that are answered for a purpose."""
-        token = self.service.token(self.organisation, DOSSIER, ADVICE)
+        token = self.service.token(self.organisation, DOSSIER, ADVICE, LIST)
         on = self.service.clock.now.date().isoformat()
-        bodies: list[tuple[str, dict[str, Any]]] = [
-            *(
-                (path, {"toetsdatum": on} if "adviezen" in path else {})
-                for path in OPERATIONS.values()
-            ),
+        bodies: list[tuple[str, Mapping[str, Any]]] = [
+            *((path, MORE.get(path, {"toetsdatum": on})) for path in OPERATIONS.values()),
             *((OPERATIONS["queryDossier"], {"velden": [leaf]}) for leaf in leaves),
         ]
         answers = await asyncio.gather(
@@ -234,6 +252,8 @@ class Caller:
         about: dict[str, Any] = {"insz": PERSON.digits, "referte": "ref-1"}
         if path.endswith("Batch"):
             about = {"referte": "ref-2", "vragen": [about]}
+        if path == "/lijsten":
+            about = {"referte": "ref-3"}
         response = await self.service.client.post(
             f"{BASE}{path}",
             json={**about, **body},
@@ -243,7 +263,7 @@ class Caller:
                 "X-Functieprofiel": self.profiles.get(body["doeleinde"], "trajectondersteuner"),
             },
         )
-        return response.status_code == 200
+        return response.status_code in (200, 202)
 
 
 async def hold(
@@ -431,18 +451,22 @@ IN_DEMO = [
     Situation("whom no protocol names", {}, organisation="onbekend"),
     Situation("a ground to be settled", OPEN, (grounded(None, "operator"),)),
     Situation("a demanded list that is not there", OPEN, organisation=GENK),
-    Situation("a fund for another", {CARE: "open"}, organisation=FUND),
-    Situation("a body whose other purpose is not served", {CARE: "open"}, organisation=AVSB),
+    Situation("a fund for another", {CARE: "open", PREMIUM: "open"}, organisation=FUND),
+    Situation("a body with two purposes", {CARE: "open", PREMIUM: "open"}, organisation=AVSB),
 ]
 IN_PRODUCTION = [
     Situation(
         "a ground to be settled", {PURPOSE: "legalGroundEnded"}, (grounded(None, "operator"),)
     ),
     Situation("a demanded list that is not there", {PURPOSE: "functionProfile"}, organisation=GENK),
-    Situation("a fund for another", {CARE: "legalGroundEnded"}, organisation=FUND),
+    Situation(
+        "a fund for another",
+        {CARE: "legalGroundEnded", PREMIUM: "legalGroundEnded"},
+        organisation=FUND,
+    ),
     Situation(
         "a fund for another, settled",
-        {CARE: "open"},
+        {CARE: "open", PREMIUM: "legalGroundEnded"},
         act=settled(None, CARE, "avsb-2021"),
         organisation=FUND,
     ),

@@ -126,7 +126,7 @@ async def test_says_what_stands_outside_the_document(service: Service) -> None:
     administration.settle_legal_ground(office, "avsb-2021", purpose, None, now)
     administration.settle_legal_ground(office, "avsb-2021", other, date(2023, 7, 20), now)
     administration.end(office, "avsb-2021", now, last=date(2026, 12, 31))
-    administration.settle_cooperation(office, "vdab-2023", date(2022, 3, 1), now)
+    administration.settle_start(office, "vdab-2023", "samenwerkingVan", date(2022, 3, 1), now)
 
     avsb = (await service.client.get(f"{BASE}/protocollen/avsb-2021")).json()
     vdab = (await service.client.get(f"{BASE}/protocollen/vdab-2023")).json()

@@ -80,7 +80,11 @@ def edition(data: dict[str, Any], state: State = State.IN_FORCE, **more: Any) ->
     document = documents.from_data(data)
     assert isinstance(document, Document)
     last = document.last if isinstance(document.last, date) else None
-    given = {"suspended_since": None, "ended_on": None, "cooperation_since": None}
+    given: dict[str, Any] = {
+        "suspended_since": None,
+        "ended_on": None,
+        "cooperation_since": None,
+    }
     made = Edition(
         document=document,
         hash=documents.document_hash(document),

@@ -128,6 +128,32 @@ def test_whoever_was_made_known_counts(
     assert persons(found(command, now, now)) == PERSONS[:1]
 
 
+def test_who_stands_on_a_list_counts_when_it_was_given(
+    command: Within, store: Database, now: datetime
+) -> None:
+    listed = {"type": "delivery", "operation": "createLijst"}
+    given = answered(store, now, None, **listed)
+    answered(store, now, PERSONS[0], parentId=given, **listed)
+    never = "0192f3a1-af71-7e8d-a062-5e91318fbd44"
+    answered(store, now, PERSONS[1], parentId=never, **listed)
+
+    assert persons(found(command, now, now)) == PERSONS[:1]
+
+
+def test_names_the_lists_whose_file_was_fetched(
+    command: Within, store: Database, now: datetime
+) -> None:
+    listed = {"type": "delivery", "operation": "createLijst", "client": "andere"}
+    given = answered(store, now, None, **listed)
+    answered(store, now, PERSONS[0], parentId=given, **listed)
+    answered(store, now, None, type="delivery", operation="getLijstBestand", parentId=given)
+
+    ended = found(command, now, now)
+
+    assert persons(ended) == []
+    assert ended.err.startswith(f"the file of list {given} was fetched")
+
+
 def test_one_organisation_alone(command: Within, store: Database, now: datetime) -> None:
     answered(store, now, PERSONS[0])
     answered(store, now, PERSONS[1], organisation=GENK)

@@ -13,8 +13,8 @@ from app.notice_rules import PAUSES, IncidentKind, IncidentState, Kind, State, T
 FOUND_ON = date(2026, 6, 1)
 FOUND_AT = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
 FIELD = "attest.inburgeringBehaald"
-VALUE = ("queryDossier", (FIELD, "contact.email"), (FIELD,))
-ADVICE = ("queryAdvies", (), ())
+VALUE = (False, (FIELD, "contact.email"), (FIELD,))
+ADVICE = (True, (), ())
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.CONTESTED_ADVICE])
@@ -34,7 +34,7 @@ def test_a_value_that_was_delivered_can_be_reported(kind: Kind) -> None:
     ],
 )
 def test_a_report_must_fit_its_access(
-    kind: Kind, field: str | None, access: tuple[str, tuple[str], tuple[str]], name: str
+    kind: Kind, field: str | None, access: tuple[bool, tuple[str, ...], tuple[str, ...]], name: str
 ) -> None:
     issue = notice_rules.unfit(kind, field, *access)
 

@@ -10,6 +10,7 @@ from app.errors import Reason
 from app.policy import (
     Clause,
     Granted,
+    ListTerms,
     Operation,
     Period,
     Population,
@@ -360,19 +361,51 @@ def test_a_municipality_has_its_own_persons_and_those_of_what_it_absorbed(
 
 NOTHING = frozenset[Operation](), frozenset[str]()
 BOTH = frozenset({Operation.QUERY_DOSSIER, Operation.QUERY_ADVIES})
+LISTS = frozenset({Operation.CREATE_LIJST})
+BOTH_LISTS = LISTS | {Operation.QUERY_DOSSIER}
 WITH_QUOTA: dict[str, object] = {"operations": BOTH, "quotas": (quota(2),)}
 OPEN = frozenset({Operation.QUERY_DOSSIER}), CLAUSE.fields, None
 STANDINGS: list[tuple[dict[str, object], int, bool, tuple[object, object, object]]] = [
     ({}, 0, True, OPEN),
     ({"operations": BOTH}, 0, True, (BOTH, CLAUSE.fields, None)),
-    # An advice gives no fields, and a batch is not served.
+    # An advice gives no fields, and the exchange of files is not asked here.
     (
-        {"operations": frozenset({Operation.QUERY_ADVIES, Operation.CREATE_LIJST})},
+        {"operations": frozenset({Operation.QUERY_ADVIES, Operation.EXCHANGE_VDAB})},
         0,
         True,
         (frozenset({Operation.QUERY_ADVIES}), frozenset(), None),
     ),
-    ({"operations": frozenset({Operation.CREATE_LIJST})}, 0, True, (*NOTHING, None)),
+    ({"operations": frozenset({Operation.EXCHANGE_VDAB})}, 0, True, (*NOTHING, None)),
+    (
+        {"operations": BOTH_LISTS, "listing": ListTerms(last=TODAY - DAY)},
+        0,
+        True,
+        OPEN,
+    ),
+    (
+        {"operations": LISTS, "listing": ListTerms(last=TODAY)},
+        0,
+        True,
+        (LISTS, CLAUSE.fields, None),
+    ),
+    (
+        {"operations": LISTS, "listing": ListTerms(last=TODAY - DAY)},
+        0,
+        False,
+        (*NOTHING, Refused(ENDED, on=TODAY - DAY)),
+    ),
+    (
+        {"operations": LISTS, "listing": ListTerms(settled=False)},
+        0,
+        True,
+        (*NOTHING, Refused(ENDED)),
+    ),
+    (
+        {"operations": LISTS, "listing": ListTerms(settled=False)},
+        0,
+        False,
+        (LISTS, CLAUSE.fields, None),
+    ),
     (WITH_QUOTA, 1, True, (BOTH, CLAUSE.fields, None)),
     (WITH_QUOTA, 2, True, (frozenset({Operation.QUERY_ADVIES}), frozenset(), None)),
     (

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from delivered import ask_list, work
 from evidence import disarm, write
 from service import (
     AVSB,
@@ -30,7 +31,7 @@ from app.insz import Insz
 from app.moments import brussels_date
 from app.month_keys import MonthKeyMissing
 from app.notice_rules import Event, IncidentKind, IncidentState, Outcome
-from app.record import Agreement, Trace, entry_of
+from app.record import Agreement, RecordType, Trace, entry_of
 from app.visit import Visit, new_event_id
 
 FIELD = "attest.inburgeringBehaald"
@@ -122,6 +123,54 @@ async def test_everybody_who_received_the_value_is_told_with_its_own_records(
 
     assert named == [GENK, CITY]
     assert told(service, id_) == {CITY: [first, second], GENK: [other]}
+
+
+async def test_who_got_her_on_a_list_is_told(service_on_each: Service) -> None:
+    service = service_on_each
+    home = {"nis": "71016", "van": "2020-01-01", "tot": None}
+    add_person(service, {"insz": PERSON.digits, "woonplaatsen": [home]}, {})
+    asked = await ask_list(service, GENK, "lokaalIntegratiebeleid", 2026)
+    work(service)
+    [listed] = [
+        one["eventId"]
+        for one in service.records()
+        if one.get("parentId") == asked.json()["lijstId"] and "subject" in one
+        if one["subject"] == service.office.keys.at(NOW).hide("subject", PERSON.digits)
+    ]
+    here = received(service, CITY)
+
+    by_list = await reported(service, listed, GENK)
+    corrected(service, id_ := await reported(service, here))
+
+    assert told(service, id_) == {CITY: [here], GENK: [listed]}
+    assert by_list
+
+
+async def test_a_list_that_was_never_given_told_nobody(service: Service) -> None:
+    never: dict[str, Any] = {
+        "type": RecordType.DELIVERY,
+        "parent": "0192f3a1-af71-7e8d-a062-5e91318fbd44",
+    }
+    listed = received(service, GENK, operation="createLijst", delivered=(FIELD,), **never)
+    here = received(service, CITY)
+
+    with pytest.raises(AssertionError, match="Resource Not Found"):
+        await reported(service, listed, GENK)
+    corrected(service, id_ := await reported(service, here))
+
+    assert told(service, id_) == {CITY: [here]}
+
+
+async def test_a_list_that_the_rules_made_is_an_advice(service: Service) -> None:
+    given = received(service, AVSB, operation="createLijst", type=RecordType.DELIVERY, delivered=())
+    more: dict[str, Any] = {"type": RecordType.DELIVERY, "parent": given, "rule_set": {"id": "x"}}
+    listed = received(service, AVSB, operation="createLijst", delivered=(), **more)
+    here = received(service, FUND, operation="queryAdvies")
+
+    for access_id, organisation in ((listed, AVSB), (here, FUND)):
+        contested = {"soort": "betwistAdvies", "veld": None}
+        corrected(service, id_ := await reported(service, access_id, organisation, **contested))
+        assert told(service, id_) == {FUND: [here], AVSB: [listed]}
 
 
 async def test_who_received_it_in_another_month_is_found(service_on_each: Service) -> None:

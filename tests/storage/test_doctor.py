@@ -87,7 +87,7 @@ def test_names_what_the_five_protocols_still_need(office: Office) -> None:
 
 def test_is_silent_about_what_was_settled(office: Office) -> None:
     administration.settle_legal_ground(office, "avsb-2021", None, None, NOW)
-    administration.settle_cooperation(office, "vdab-2023", date(2022, 3, 1), NOW)
+    administration.settle_start(office, "vdab-2023", "samenwerkingVan", date(2022, 3, 1), NOW)
 
     assert not [what for what in found(office) if UNSETTLED in what]
 

@@ -849,7 +849,7 @@ TERMED: dict[str, Any] = {
 def test_the_start_of_the_cooperation_gives_a_term_its_end(office: Office) -> None:
     load(office, source(**TERMED))
 
-    [change] = administration.settle_cooperation(office, ID, date(2026, 3, 1), NOW)
+    [change] = administration.settle_start(office, ID, "samenwerkingVan", date(2026, 3, 1), NOW)
 
     assert clause(office).valid.last == date(2029, 2, 28)
     assert (change.kind, change.day) == ("samenwerkingVan=2026-03-01", date(2026, 3, 1))
@@ -866,7 +866,8 @@ def test_a_protocol_without_a_term_has_no_start_of_one(office: Office) -> None:
     load(office, source())
 
     found = refused(
-        office, lambda: administration.settle_cooperation(office, ID, TODAY, NOW, "besluit 7")
+        office,
+        lambda: administration.settle_start(office, ID, "samenwerkingVan", TODAY, NOW, "besluit 7"),
     )
 
     assert found == [f"{ID}: has no termijn that counts from samenwerkingVan"]
@@ -876,11 +877,12 @@ def test_a_start_that_would_let_two_protocols_claim_the_same_is_not_settled(
     office: Office,
 ) -> None:
     load(office, source(geldigVan="2023-01-01", **TERMED))
-    administration.settle_cooperation(office, ID, date(2023, 6, 1), NOW)
+    administration.settle_start(office, ID, "samenwerkingVan", date(2023, 6, 1), NOW)
     load(office, source(id="ander-2026", geldigVan="2026-06-01"))
 
     found = refused(
-        office, lambda: administration.settle_cooperation(office, ID, date(2023, 6, 2), NOW)
+        office,
+        lambda: administration.settle_start(office, ID, "samenwerkingVan", date(2023, 6, 2), NOW),
     )
 
     assert found == [
@@ -1167,7 +1169,7 @@ def test_what_is_in_force_is_settled_also_where_a_draft_drops_it(office: Office)
 
     settle(office, None, date(2026, 12, 31))
     settle(office, "onthaal", TODAY)
-    administration.settle_cooperation(office, ID, date(2026, 3, 1), NOW)
+    administration.settle_start(office, ID, "samenwerkingVan", date(2026, 3, 1), NOW)
 
     found = [clause(office, purpose=code).legal_ground.last for code in ("onthaal", "taal")]
     assert found == [TODAY, date(2026, 12, 31)]
@@ -1192,8 +1194,8 @@ ACTS: dict[str, Act] = {
     "legal ground": lambda office, now: administration.settle_legal_ground(
         office, ID, None, None, now
     ),
-    "cooperation": lambda office, now: administration.settle_cooperation(
-        office, ID, now.date(), now
+    "cooperation": lambda office, now: administration.settle_start(
+        office, ID, "samenwerkingVan", now.date(), now
     ),
 }
 
@@ -1239,8 +1241,8 @@ UNKNOWN: dict[str, Act] = {
     "legal ground": lambda office, now: administration.settle_legal_ground(
         office, "onbekend", None, None, now
     ),
-    "cooperation": lambda office, now: administration.settle_cooperation(
-        office, "onbekend", TODAY, now
+    "cooperation": lambda office, now: administration.settle_start(
+        office, "onbekend", "samenwerkingVan", TODAY, now
     ),
 }
 
