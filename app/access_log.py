@@ -345,6 +345,7 @@ class AccessLog:
         now: datetime,
         register_version: int | None,
         work: Callable[[Session], T],
+        parts: Sequence[tuple[Visit, Trace]] = (),
     ) -> T:
         """Do `work` in the transaction of its record: both are durable when this returns.
 
@@ -356,7 +357,7 @@ class AccessLog:
         done: list[T] = []
 
         def run() -> None:
-            entry = self._entry(_Event(visit, trace, now, register_version, ()), {})
+            entry = self._entry(_Event(visit, trace, now, register_version, parts), {})
             if isinstance(entry, LogUnavailable):
                 raise entry
             with self._database.writing() as session:

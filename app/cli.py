@@ -54,6 +54,7 @@ from app.log_keys import LogRewritten, vkeys
 from app.moments import rfc3339
 from app.month_keys import MonthKeyMissing, MonthKeys
 from app.notation import DocumentInvalid
+from app.notice_commands import incident, notice
 from app.obligation import CURRENT, RULE_SETS, Profile
 from app.own_advice import AdviceRefused, Asked
 from app.register_commands import attempt, protocol, protocol_files, report_faults
@@ -85,6 +86,8 @@ for name, group in {
     "log": log,
     "recipient": recipient,
     "lists": lists,
+    "notice": notice,
+    "incident": incident,
 }.items():
     app.add_typer(group, name=name)
 

@@ -1,9 +1,11 @@
 """The terminal of a command: what it reads, what it is told, where data and messages go."""
 
+import csv
 import getpass
 import json
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -120,6 +122,20 @@ def insz_from_stdin() -> Insz:
 def give(data: str) -> None:
     """Data on stdout, plain and at once, also into a pipe; messages go through `say`."""
     print(data, flush=True)  # noqa: T201 - the one place that prints data
+
+
+def give_each(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json: bool) -> None:
+    """Rows as they come, however many: as CSV with a heading, or as one JSON list."""
+    if not as_json:
+        table = csv.writer(sys.stdout, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(rows)
+        return
+    before = "["
+    for row in rows:
+        give(before + json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False))
+        before = ","
+    give("]" if before == "," else "[]")
 
 
 def give_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -20,6 +20,7 @@ from app.register import Edition, State
 from app.register_lists import DelegateList, RegisterList, SuccessionList
 from app.settings import Settings
 from app.tokens import IssuersInvalid, read_issuers
+from app.webhooks import WebhooksInvalid, read_webhooks
 
 # Art. 6 asks a yearly review of the security plan; a list that nobody looked at for longer is no
 # longer known to be current (art. 4).
@@ -45,7 +46,12 @@ class Finding:
 
 def examine(settings: Settings, now: datetime) -> list[Finding]:
     """Everything that is found wrong at this moment; an empty list is a healthy set-up."""
-    return [*_issuers(settings), *_keys(settings, now), *_database(settings, now)]
+    return [
+        *_issuers(settings),
+        *_webhooks(settings),
+        *_keys(settings, now),
+        *_database(settings, now),
+    ]
 
 
 def _issuers(settings: Settings) -> Iterator[Finding]:
@@ -58,6 +64,19 @@ def _issuers(settings: Settings) -> Iterator[Finding]:
     except (OSError, UnicodeDecodeError, IssuersInvalid):
         yield _error(
             "PROTOCOLPOORT_ISSUERS cannot be used", "compare the file with docs/issuers.md"
+        )
+
+
+def _webhooks(settings: Settings) -> Iterator[Finding]:
+    if settings.webhooks is None:
+        return
+    try:
+        text = settings.webhooks.read_text(encoding="utf-8")
+        read_webhooks(text, production=settings.production)
+    except (OSError, UnicodeDecodeError, WebhooksInvalid):
+        yield _error(
+            "PROTOCOLPOORT_WEBHOOKS cannot be used: nobody is told of news",
+            "run `protocolpoort notice deliver`, which says what is wrong with the file",
         )
 
 

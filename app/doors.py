@@ -38,6 +38,7 @@ from app.wire import (
     ListQuestion,
     ParticipantsQuestion,
     PersonQuestion,
+    Report,
 )
 
 JSON = "application/json"
@@ -61,9 +62,13 @@ IDS, NO_ID = ("toegangId", "lijstId"), str(uuid.UUID(int=0))
 
 _HEADER = re.compile(rf"[ -~]{{1,{HEADER_LENGTH}}}")
 _CURSOR = re.compile(r"[0-9]{1,18}")
+_SEALED = re.compile(r"[A-Za-z0-9_-]{1,100}")
 IS_GUID = re.compile(GUID)
 
-_WITH_REFERENCE = (PersonQuestion, Batch, ParticipantsQuestion, ListQuestion, KeyQuestion)
+_WITH_REFERENCE = (
+    *(PersonQuestion, Batch, ParticipantsQuestion),
+    *(ListQuestion, KeyQuestion, Report),
+)
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -80,6 +85,7 @@ class Door(Generic[Body]):
     personal: bool = False  # returns personal data, so the acting user must be named
     days: tuple[str, ...] = ()  # its query parameters that are dates
     paged: bool = False  # its answer comes in pages: `cursor` is a query parameter too
+    sealed: bool = False  # its cursor is opaque, and no number
     citizen: bool = False  # for the person of a citizen token alone; else for organisations alone
     produces: str = JSON  # the media type of its answer
     limit: int = BODY_LIMIT  # bytes of its body
@@ -98,7 +104,7 @@ class Arrival(Generic[Body]):
     caller: Caller | Citizen  # as the door says
     body: Body
     query: Mapping[str, date]
-    cursor: int | None
+    cursor: str | None
     path: Mapping[str, str]
     now: datetime
 
@@ -236,15 +242,19 @@ def _query(request: Request, door: Door[Body], issues: list[Issue]) -> dict[str,
     return days
 
 
-def _cursor(request: Request, door: Door[Body], issues: list[Issue]) -> int | None:
+def _cursor(request: Request, door: Door[Body], issues: list[Issue]) -> str | None:
     """Where the page before this one ended; None for the first page."""
     values = request.query_params.getlist(CURSOR) if door.paged else []
     if not values:
         return None
-    if len(values) > 1 or not _CURSOR.fullmatch(values[0]):
-        issues.append(_issue("must be one number of 1 to 18 digits", "query", CURSOR))
+    if door.sealed:
+        form, rule = _SEALED, "must be the `next` of the page before"
+    else:
+        form, rule = _CURSOR, "must be one number of 1 to 18 digits"
+    if len(values) > 1 or not form.fullmatch(values[0]):
+        issues.append(_issue(rule, "query", CURSOR))
         return None
-    return int(values[0])
+    return values[0]
 
 
 def _path(request: Request, issues: list[Issue]) -> dict[str, str]:

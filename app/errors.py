@@ -51,6 +51,7 @@ class Answered(StrEnum):
     """How an answer is given; `problems` knows the status code of each."""
 
     WHOLE = "whole"
+    MADE = "made"  # something that stays
     ACCEPTED = "accepted"  # it will be done
     ELSEWHERE = "elsewhere"  # it stands at another address
     PART = "part"  # so many bytes of it, as asked

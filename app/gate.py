@@ -127,6 +127,7 @@ class Gate:
         trace: Trace,
         work: Callable[[Session], T],
         how: Answered = Answered.WHOLE,
+        parts: Sequence[tuple[Visit, Told]] = (),
     ) -> T:
         """Do something and record it, in one transaction: both stand when this returns, or neither.
 
@@ -134,7 +135,8 @@ class Gate:
         """
         now = self._now()
         trace = but(trace, status=self.status_of(how))
-        return await self.log.act(visit, trace, now, self.register.version, work)
+        told = [(each, self._ended(one)) for each, one in parts]
+        return await self.log.act(visit, trace, now, self.register.version, work, told)
 
     async def refuse(self, visit: Visit, trace: Trace, fault: Fault) -> NoReturn:
         """Append the record of a refusal, then raise it: the other order would lose it."""

@@ -22,6 +22,7 @@ from app import (
     demo,
     exports,
     log_check,
+    log_search,
     log_tree,
     main,
     own_advice,
@@ -29,6 +30,7 @@ from app import (
     unusual,
 )
 from app.administration import Office
+from app.affected import COLUMNS, Summary, reached
 from app.checkpoints import Published, published
 from app.console import (
     CONFIGURATION,
@@ -38,8 +40,10 @@ from app.console import (
     Reason,
     day,
     give,
+    give_each,
     give_rows,
     messages,
+    moment,
     note,
     office,
     ready_database,
@@ -285,6 +289,49 @@ def log_unusual(
             "knows any more whom they are about"
         )
     say(f"{since} to {until}: {len(rows)} unusual")
+
+
+@log.command("affected")
+def log_affected(
+    client: Annotated[str, typer.Option(help="The client of the tokens.")],
+    first: Annotated[str, typer.Option("--from", metavar="MOMENT", help="RFC 3339.")],
+    last: Annotated[str, typer.Option("--to", metavar="MOMENT", help="RFC 3339, included.")],
+    organisation: Annotated[str | None, typer.Option(help="Of this one alone.")] = None,
+    as_json: AsJson = False,
+    reason: Reason = None,
+    actor: Actor = None,
+) -> None:
+    """Print every person whom a client got an answer about, and which data: for a data leak.
+
+    The first column is the national number: keep what is printed as carefully. It is empty for a
+    record of a month whose key is destroyed; those months are named at the end.
+    """
+    desk, why = office(actor), note(reason)
+    since, until = moment("--from", first), moment("--to", last)
+    if since > until:
+        raise typer.BadParameter("--from lies after --to")
+    with desk.database.reading() as session:
+        within = log_search.span(session, since, until)
+        minimum = log_tree.head(session).minimum
+    administration.record_reading(desk, "logAffected", within, read_clock(), why)
+    summary = Summary()
+    with desk.database.snapshot() as session, _progress("records", len(within)) as advance:
+        found = reached(
+            session, desk.keys, within, client, since, until, summary, advance, organisation
+        )
+        give_each(COLUMNS, found, as_json=as_json)
+    if minimum and within.start <= minimum:
+        say(
+            f"records before index {minimum} are pruned: nobody knows any more whom they were about"
+        )
+    for month, count in sorted(summary.unreadable.items()):
+        say(f"{month}: the key is destroyed: {count} records of persons whom nobody knows any more")
+    for list_ in sorted(summary.lists):
+        say(
+            f"the file of list {list_} was fetched: its persons are above, or with the client that "
+            "asked for it"
+        )
+    say(f"{first} to {last}: {summary.records} records of persons")
 
 
 @log.command("prune")

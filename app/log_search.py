@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlmodel import Session, and_, col, false, func, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from app.errors import Outcome
 from app.models.access import AccessDetail, AccessRecord, LogEra, LogHead
 from app.models.columns import Moment
 from app.record import CLOCK_TOLERANCE, RecordType
@@ -195,10 +196,33 @@ def span(session: Session, since: datetime, until: datetime) -> range:
 
 def about_persons(session: Session, within: range) -> Iterator[list[tuple[int, dict[str, Any]]]]:
     """The questions about persons among these indexes, whatever the answer, some at a time."""
+    return _pages(session, within, _about_persons())
+
+
+def answered(
+    session: Session, within: range, organisation: str | None
+) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+    """What was allowed about persons among these indexes, and the lists that were given: to one
+    organisation or all."""
+    conditions: list[ColumnElement[bool]] = [
+        or_(
+            col(AccessRecord.subject).is_not(None),
+            col(AccessRecord.type) == RecordType.DELIVERY.value,
+        ),
+        col(AccessRecord.outcome) == Outcome.ALLOWED.value,
+    ]
+    if organisation is not None:
+        conditions.append(col(AccessRecord.organisation) == organisation)
+    return _pages(session, within, conditions)
+
+
+def _pages(
+    session: Session, within: range, conditions: Sequence[ColumnElement[bool]]
+) -> Iterator[list[tuple[int, dict[str, Any]]]]:
     place, first = col(AccessRecord.log_index), within.start
     while rows := session.exec(
         select(place, AccessRecord.record)
-        .where(place >= first, place < within.stop, *_about_persons())
+        .where(place >= first, place < within.stop, *conditions)
         .order_by(place)
         .limit(READ)
     ).all():
@@ -364,6 +388,21 @@ def standing(session: Session, event_ids: Collection[str]) -> frozenset[str]:
     """Those of these ids of which there is a record."""
     found = select(AccessRecord.event_id).where(col(AccessRecord.event_id).in_(event_ids))
     return frozenset(session.exec(found)) if event_ids else frozenset()
+
+
+def given(session: Session, records: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """These records without those of persons on a list that was never given: the record of its
+    delivery does not stand."""
+    lists = [one["parentId"] for one in records if _is_of_list(one)]
+    standing_ = standing(session, lists)
+    return (one for one in records if not _is_of_list(one) or one["parentId"] in standing_)
+
+
+def _is_of_list(record: Mapping[str, Any]) -> bool:
+    """Whether a record is about one person on a list."""
+    return (
+        record["type"] == RecordType.DELIVERY.value and "subject" in record and "parentId" in record
+    )
 
 
 @dataclass(frozen=True)

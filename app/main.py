@@ -47,6 +47,7 @@ from app.routers import (
     health,
     lijsten,
     log,
+    meldingen,
     mijn_raadplegingen,
     mijn_toegang,
     protocollen,
@@ -160,7 +161,7 @@ def create_app(
     app.include_router(log.router)
     asked = (
         *(dossiers, adviezen, deelnemers, lijsten, mijn_toegang),
-        *(protocollen, toegangen, mijn_raadplegingen),
+        *(protocollen, toegangen, mijn_raadplegingen, meldingen),
     )
     for router in (health, *asked):
         app.include_router(router.router, prefix=BASE)

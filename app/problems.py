@@ -159,6 +159,7 @@ def problem_of(fault: Fault) -> Problem:
 
 _ANSWERED: Mapping[Answered, int] = {
     Answered.WHOLE: 200,
+    Answered.MADE: 201,
     Answered.ACCEPTED: 202,
     Answered.ELSEWHERE: 303,
     Answered.PART: 206,

@@ -35,6 +35,7 @@ class RecordType(StrEnum):
     ADMIN = "admin"
     DELIVERY = "delivery"
     LOG_READ = "logRead"
+    NOTICE = "notice"  # of wrong data or an incident, and what is told of it
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,11 @@ class Register:
                 return clauses.keep_until(entry.document, clause.purpose, delivered)
         return None
 
+    def document(self, protocol: str, hash_: str) -> Document | None:
+        """The version of a protocol with this hash."""
+        entries = self._protocols.get(protocol, [])
+        return next((entry.document for entry in entries if entry.hash == hash_), None)
+
     def provider(self, clause: Clause) -> str:
         """The identifier of the body that provides the data under a clause."""
         [provider] = {

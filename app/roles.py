@@ -35,6 +35,13 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "listing": ("SELECT", "INSERT", "UPDATE"),
     "listing_person": ("SELECT", "INSERT", "DELETE"),
     "listing_part": ("SELECT", "INSERT", "DELETE"),
+    "notice": ("SELECT", "INSERT", "UPDATE (state, outcome, answer, answered_at)"),
+    "incident": ("SELECT", "INSERT", "UPDATE (state, follow_up, updated_at)"),
+    "notification": (
+        "SELECT",
+        "INSERT",
+        "UPDATE (fetched_at, attempts, next_at, delivered_at, last_result)",
+    ),
     "alembic_version": ("SELECT",),
 }
 # What amounts to the rights of the server's own account, or to those of every other role.

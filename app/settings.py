@@ -36,6 +36,7 @@ class Settings:
     log_retention_months: int = 120  # whole months that records and their keys are kept
     max_data_age: timedelta = timedelta(days=35)  # behind a NOK, or behind "no dossier"
     rate_limit: int = 0  # requests a minute for each client in each process; 0 is none
+    webhooks: Path | None = None  # a file: where receivers take news, and the secrets for it
 
     @property
     def production(self) -> bool:
@@ -67,6 +68,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             days=_number("MAX_DATA_AGE", values, Settings.max_data_age.days, least=1)
         ),
         rate_limit=_number("RATE_LIMIT", values, Settings.rate_limit),
+        webhooks=_path(values.get("WEBHOOKS")),
     )
 
 

@@ -118,6 +118,7 @@ HiddenCursor = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 LogIndex = Annotated[int, Field(ge=0, lt=2**53)]
 FieldId = Annotated[str, Field(min_length=1, max_length=200)]
 Fields = Annotated[list[FieldId], Field(min_length=1), AfterValidator(_known_fields)] | None
+KnownField = Annotated[FieldId, AfterValidator(lambda value: _known_fields([value])[0])]
 
 
 _NOTE: TypeAdapter[str] = TypeAdapter(Note)
@@ -173,6 +174,12 @@ class KeyQuestion(_Question):
     referte: Reference
 
 
+class Report(_Question):
+    """What a receiver reports to the agency; `referte` is the receiver's own."""
+
+    referte: Reference
+
+
 class AdviceQuestion(PersonQuestion):
     """`queryAdvies`."""
 
@@ -223,7 +230,7 @@ class AccessFilters(_Question):
     functieprofiel: Name | None = None
     insz: Person | None = None
     gebruiker: Name | None = None
-    veld: Annotated[FieldId, AfterValidator(lambda value: _known_fields([value])[0])] | None = None
+    veld: KnownField | None = None
     uitkomst: Literal[tuple(outcome.value for outcome in Outcome)] | None = None  # type: ignore[valid-type]
     reden: Literal[tuple(reason.value for reason in Reason)] | None = None  # type: ignore[valid-type]
     referte: Reference | None = None

@@ -53,6 +53,7 @@ DOSSIER, ADVICE, AUDIT, AUDIT_OWN = (
 )
 REVEAL = "inb_onthulling_v1_G"
 PARTICIPANTS = "inb_deelnemers_v1_G"
+REPORT, NOTICES = "inb_melding_v1_B", "inb_melding_v1_G"
 
 
 class Clock:

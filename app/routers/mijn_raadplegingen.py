@@ -28,4 +28,5 @@ async def list_mijn_raadplegingen(request: Request) -> Response:
 async def _list(gate: Gate, arrival: Arrival[NoBody]) -> bytes:
     assert isinstance(arrival.caller, Citizen)  # noqa: S101 - what the door demands
     insz = arrival.caller.insz
-    return await own_view.my_consultations(gate, arrival.visit, insz, arrival.cursor)
+    cursor = int(arrival.cursor) if arrival.cursor else None
+    return await own_view.my_consultations(gate, arrival.visit, insz, cursor)

@@ -20,6 +20,7 @@ from app.routers import (
     dossiers,
     health,
     log,
+    meldingen,
     mijn_raadplegingen,
     mijn_toegang,
     protocollen,
@@ -30,7 +31,7 @@ MODULES = [path for path in files(ROOT / "app") if path.suffix == ".py"]
 PYTHON = [path for path in files() if path.suffix == ".py"]
 ROUTERS = (
     *(adviezen, deelnemers, dev, doc, dossiers, health, log),
-    *(mijn_raadplegingen, mijn_toegang, protocollen, toegangen),
+    *(meldingen, mijn_raadplegingen, mijn_toegang, protocollen, toegangen),
 )
 
 # Mailboxes of functions, as the texts of the protocols give them. A person has no place here.

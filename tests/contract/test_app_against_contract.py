@@ -21,8 +21,10 @@ from service import (
     DOSSIER,
     FUND,
     GENK,
+    NOTICES,
     NOW,
     PARTICIPANTS,
+    REPORT,
     REVEAL,
     VILLAGE,
     Service,
@@ -44,6 +46,7 @@ from app.routers import (
     deelnemers,
     dossiers,
     lijsten,
+    meldingen,
     mijn_raadplegingen,
     mijn_toegang,
     toegangen,
@@ -62,6 +65,7 @@ DOORS: dict[str, Door[Any]] = {
         ),
         *(toegangen.EXPORT, toegangen.PROOF, toegangen.UNVEIL),
         *(lijsten.CREATE, lijsten.GET, lijsten.FILE, lijsten.KEY),
+        *(meldingen.LIST, meldingen.DATA, meldingen.INCIDENT),
     )
 }
 # No source is asked yet, so that none can fail; callers already know what it will look like.
@@ -290,6 +294,50 @@ def unveiling(body: Any = None, prepare: Callable[[Service], object] = id, **mor
         path = f"/toegangen/{event_id}/onthulling"
         asked = {"scopes": (REVEAL,), **more}
         return await service.ask(AUDITOR, path, body or {"aanleiding": "klacht"}, **asked)
+
+    return ask
+
+
+def data_report(body: Any = None, **more: Any) -> Any:
+    """A report of a wrong value in a dossier; `body` replaces parts of it."""
+
+    async def ask(service: Service) -> httpx.Response:
+        given = await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
+        report = {
+            "toegangId": given.json().get("id", NO_RECORD),
+            "soort": "foutief",
+            "veld": "attest.inburgeringBehaald",
+            "toelichting": "zij toonde een ander attest",
+            "vastgesteldOp": "2026-06-01",
+            "referte": "ref-6",
+            **(body or {}),
+        }
+        asked = {"scopes": (REPORT,), **more}
+        return await service.ask(CITY, "/meldingen/gegevenskwaliteit", report, **asked)
+
+    return ask
+
+
+def incident(body: Any = None, organisation: str = CITY, **more: Any) -> Any:
+    """A report of an incident; `body` replaces parts of it."""
+    report = {
+        "doeleinde": "lokaalIntegratiebeleid",
+        "soort": "incident",
+        "vastgesteldOp": "2026-06-01T08:00:00Z",
+        "omschrijving": "een gestolen sleutel",
+        "referte": "ref-7",
+        **(body or {}),
+    }
+    more = {"scopes": (REPORT,), **more}
+    return lambda service: service.ask(organisation, "/meldingen/incidenten", report, **more)
+
+
+def reports(query: str = "", **more: Any) -> Any:
+    """What the city reported and was told, after a report."""
+
+    async def ask(service: Service) -> httpx.Response:
+        await data_report()(service)
+        return await service.ask(CITY, f"/meldingen{query}", **{"scopes": (NOTICES,), **more})
 
     return ask
 
@@ -604,6 +652,43 @@ CASES = [
         "bewaartermijnVerstreken",
         "30001",
     ),
+    Case("createMeldingGegevenskwaliteit", 201, data_report()),
+    Case(
+        "createMeldingGegevenskwaliteit",
+        400,
+        data_report({"veld": "inbreuken[]"}),
+        "badRequest",
+        "10001",
+    ),
+    Case(
+        "createMeldingGegevenskwaliteit",
+        400,
+        data_report({"vastgesteldOp": "2026-05-31"}),
+        "badRequest",
+        "20006",
+    ),
+    Case(
+        "createMeldingGegevenskwaliteit",
+        404,
+        data_report({"toegangId": NO_RECORD}),
+        "resourceNotFound",
+        "30001",
+    ),
+    Case("createMeldingIncident", 201, incident()),
+    Case(
+        "createMeldingIncident", 201, incident({"soort": "poging", "van": "2026-05-01T00:00:00Z"})
+    ),
+    Case(
+        "createMeldingIncident",
+        400,
+        incident({"vastgesteldOp": "2026-06-01T09:30:01Z"}),
+        "badRequest",
+        "20006",
+    ),
+    Case("createMeldingIncident", 400, incident({"protocol": "x"}), "badRequest", "10001"),
+    Case("createMeldingIncident", 403, incident(organisation=AUDITOR), "geenProtocol", "40001"),
+    Case("listMeldingen", 200, reports()),
+    Case("listMeldingen", 400, reports("?cursor=x.y"), "badRequest", "10001"),
     Case("listMijnRaadplegingen", 200, my_consultations()),
     Case("listMijnRaadplegingen", 200, my_consultations("?cursor=0")),
     Case("listMijnRaadplegingen", 400, my_consultations("?cursor=x"), "badRequest", "10001"),
@@ -626,6 +711,9 @@ CASES = [
             ("exportToegangen", export),
             ("onthulToegang", unveiling),
             ("getMijnToegang", my_access),
+            ("createMeldingGegevenskwaliteit", data_report),
+            ("createMeldingIncident", incident),
+            ("listMeldingen", reports),
         )
     ),
     *(
@@ -647,6 +735,9 @@ CASES = [
             ("exportToegangen", export),
             ("onthulToegang", unveiling),
             ("listMijnRaadplegingen", my_consultations),
+            ("createMeldingGegevenskwaliteit", data_report),
+            ("createMeldingIncident", incident),
+            ("listMeldingen", reports),
         )
         for case in (
             Case(operation, 401, ask(**NO_TOKEN), "noAccessToken"),
@@ -674,6 +765,9 @@ CASES = [
             ("getToegangBewijs", proof),
             ("exportToegangen", export),
             ("onthulToegang", unveiling),
+            ("createMeldingGegevenskwaliteit", data_report),
+            ("createMeldingIncident", incident),
+            ("listMeldingen", reports),
         )
         for case in (
             Case(operation, 403, ask(scopes=()), "missingScope", "40006"),
@@ -693,6 +787,8 @@ CASES = [
             ("queryToegangen", search),
             ("exportToegangen", export),
             ("onthulToegang", unveiling),
+            ("createMeldingGegevenskwaliteit", data_report),
+            ("createMeldingIncident", incident),
         )
         for case in (
             Case(operation, 413, ask(content=TOO_LARGE), "payloadTooLarge", "10001"),

@@ -16,7 +16,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 from promises import CONTRACT, faults, properties, unknown
 
-from app import fields, obligation, pages, problems, reference
+from app import fields, notice_rules, obligation, pages, problems, reference
 from app.asking import Sign
 from app.errors import Outcome, Reason
 from app.policy import PopulationKind
@@ -128,6 +128,12 @@ def test_the_dossier_holds_exactly_the_leaves_of_the_catalogue() -> None:
         (SCHEMAS["Profiel"], obligation.Profile),
         (properties(SCHEMAS["AdviesAntwoord"])["advice"], obligation.Outcome),
         (properties(SCHEMAS["AccessRecordGevonden"])["ongewoon"]["items"], Sign),
+        (SCHEMAS["GegevensfoutSoort"], notice_rules.Kind),
+        (SCHEMAS["GegevensfoutUitkomst"], notice_rules.Outcome),
+        (SCHEMAS["IncidentSoort"], notice_rules.IncidentKind),
+        (properties(SCHEMAS["MeldingGegevenskwaliteit"])["toestand"], notice_rules.State),
+        (properties(SCHEMAS["MeldingIncident"])["toestand"], notice_rules.IncidentState),
+        (properties(SCHEMAS["Kennisgeving"])["soort"], notice_rules.Event),
     ],
 )
 def test_the_listed_codes_are_those_of_the_service(schema: Any, known: type[StrEnum]) -> None:

@@ -428,6 +428,20 @@ def with_broken_issuers(office: Office, folder: Path) -> dict[str, Any]:
     return {"issuers": folder / "issuers.json"}
 
 
+def with_good_webhooks(folder: Path) -> dict[str, Any]:
+    (folder / "webhooks.json").write_text("{}")
+    return {"webhooks": folder / "webhooks.json"}
+
+
+def with_broken_webhooks(office: Office, folder: Path) -> dict[str, Any]:
+    (folder / "webhooks.json").write_text("{")
+    return {"webhooks": folder / "webhooks.json"}
+
+
+def without_webhooks(office: Office, folder: Path) -> dict[str, Any]:
+    return {"webhooks": folder / "nowhere.json"}
+
+
 @pytest.mark.parametrize(
     ("broken", "what"),
     [
@@ -436,6 +450,11 @@ def with_broken_issuers(office: Office, folder: Path) -> dict[str, Any]:
         (without_a_server, "the database does not answer as it should: OperationalError"),
         (without_keys, "no folder of month keys is named"),
         (with_broken_issuers, "PROTOCOLPOORT_ISSUERS cannot be used"),
+        (
+            with_broken_webhooks,
+            "PROTOCOLPOORT_WEBHOOKS cannot be used: nobody is told of news",
+        ),
+        (without_webhooks, "PROTOCOLPOORT_WEBHOOKS cannot be used: nobody is told of news"),
     ],
 )
 def test_what_stops_the_service_is_an_error(
@@ -445,3 +464,7 @@ def test_what_stops_the_service_is_an_error(
     what: str,
 ) -> None:
     assert found(office, **broken(office, tmp_path))[what] is Level.ERROR
+
+
+def test_a_good_file_of_webhooks_is_no_finding(office: Office, tmp_path: Path) -> None:
+    assert found(office, **with_good_webhooks(tmp_path)) == found(office)

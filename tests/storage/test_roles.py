@@ -21,8 +21,10 @@ from service import (
     CITY,
     FUND,
     LOG_ORIGIN,
+    NOTICES,
     NOW,
     ORIGIN,
+    REPORT,
     Service,
     Template,
     add_person,
@@ -40,7 +42,9 @@ from sqlmodel import SQLModel
 from app import (
     access_log,
     administration,
+    answering,
     checkpoints,
+    delivering,
     doctor,
     documents,
     dossiers,
@@ -51,8 +55,10 @@ from app import (
 )
 from app.administration import Office
 from app.database import Database
+from app.delivering import Attempt
 from app.doctor import Level
 from app.month_keys import MonthKey
+from app.notice_rules import IncidentKind, IncidentState, Outcome
 from app.policy import Operation
 from app.protocols import Source
 from app.pruning import Pruned, PruningRefused, prune
@@ -61,6 +67,7 @@ from app.roles import NEEDED, RoleUnfit
 from app.settings import Mode, Settings
 from app.tlog.note import Signer
 from app.visit import Visit, new_event_id
+from app.webhooks import Webhook
 
 OWNER = "Poort-owner"
 LOG = (
@@ -76,6 +83,8 @@ GUARDS = (
 # What advices rest on: it is only added to.
 DATED = ("source_answer", "complete_delivery", "replaced_number")
 FACTS = (*DATED, "dossier_version")
+# What was reported and told stays: the commands go on with it, and no more.
+TOLD = ("notice", "incident", "notification")
 ANY_GUARD = "AS $$ BEGIN RETURN OLD; END $$"
 
 # Every way to change what was recorded, or to take away what guards it.
@@ -107,6 +116,10 @@ CHANGES = (
     *(f"TRUNCATE {table} CASCADE" for table in FACTS),
     *(f"UPDATE {table} SET learned_at = now()" for table in DATED),  # noqa: S608
     *(f"UPDATE {table} SET fetched_at = now()" for table in DATED[:2]),  # noqa: S608
+    *(f"DELETE FROM {table}" for table in TOLD),  # noqa: S608
+    *(f"UPDATE {table} SET organisation = 'x'" for table in TOLD),  # noqa: S608
+    "UPDATE notice SET received_at = now(), due_on = NULL",
+    "UPDATE incident SET found_at = now(), in_time = true",
     "UPDATE source_answer SET code = '30001', version = NULL",
     "UPDATE dossier_version SET doelgroep = NULL",
     "UPDATE replaced_number SET current = old",
@@ -394,6 +407,37 @@ async def test_the_office_does_its_work_under_the_granted_role(
         *("protocolSuspend", "protocolResume", "protocolEnd", "protocolSet", "protocolLoad"),
         "clockAccept",
     ]
+
+
+async def test_reports_are_made_answered_and_delivered_under_the_granted_role(
+    service: Service,
+) -> None:
+    resident, office = insz_of("900501001"), service.office
+    add_resident(service, resident)
+    report = {
+        "toegangId": (await service.dossier(CITY, resident)).json()["id"],
+        "soort": "foutief",
+        "veld": "contract.ondertekend",
+        "toelichting": "x",
+        "vastgesteldOp": "2026-06-01",
+        "referte": "m",
+    }
+    path = "/meldingen/gegevenskwaliteit"
+    made = await service.ask(CITY, path, report, scopes=(REPORT,))
+    assert made.status_code == 201, made.text
+    found = answering.Discovery("voorbeeldstad-2026", IncidentKind.INCIDENT, NOW, "een lek")
+    ended: list[Attempt] = []
+
+    answering.answer(office, made.json()["id"], Outcome.CORRECTED, "hersteld", NOW)
+    id_, _ = answering.open_incident(office, found, NOW)
+    async with delivering.new_client() as client:
+        webhook = Webhook("http://127.0.0.1:9/x", bytes(32))
+        await delivering.deliver(office, {CITY: webhook}, lambda: NOW, client, ended.append)
+    page = await service.ask(CITY, "/meldingen", scopes=(NOTICES,))
+    answering.go_on(office, id_, IncidentState.CLOSED, "klaar", NOW)
+
+    assert [one.result for one in ended] == ["geen verbinding (ConnectError)"] * 2
+    assert len(page.json()["items"]) == 3
 
 
 async def test_an_append_that_completes_tiles_is_possible_under_the_granted_role(

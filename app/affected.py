@@ -1,0 +1,126 @@
+"""Which persons and data a client reached in a period: from the access log alone.
+
+For a data leak: the records are read once, in their order, however many there are. Of a month
+whose key is destroyed nobody knows the persons any more: those records are given without one, and
+counted.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlmodel import Session
+
+from app import log_search
+from app.errors import Outcome
+from app.moments import read_moment
+from app.month_keys import MonthKey, MonthKeyMissing, MonthKeys
+from app.record import RecordType
+
+# A report of wrong data is about a person, and discloses nothing of her.
+REACHES_NOBODY = frozenset({RecordType.NOTICE, RecordType.ADMIN})
+
+
+FILE = "getLijstBestand"
+COLUMNS = ("insz", "tijdstip", "toegangId", "organisatie", "dienst", "doeleinde", "velden")
+
+
+class Reached(NamedTuple):
+    """One person whom one answer was about; `insz` is empty when nobody knows her any more."""
+
+    insz: str
+    moment: str
+    event_id: str
+    organisation: str
+    operation: str
+    purpose: str
+    fields: str  # with spaces between
+
+
+@dataclass
+class Summary:
+    """What was counted when all was read: records of persons, and those of destroyed months.
+
+    `lists`: those whose file was fetched, also when another client asked for them.
+    """
+
+    records: int = 0
+    unreadable: Counter[str] = field(default_factory=Counter)
+    lists: set[str] = field(default_factory=set)
+
+
+class _Opener:
+    """Opens the tokens of one month after another: of the keys only the newest is kept."""
+
+    def __init__(self, keys: MonthKeys) -> None:
+        self._keys = keys
+        self._month = ""
+        self._key: MonthKey | None = None
+
+    def number(self, record: Mapping[str, Any]) -> str | None:
+        """Whom a record is about; None when the key of its month is destroyed.
+
+        Raises MonthKeyMissing for a key that cannot be read, or is another one.
+        """
+        month = record["recordedAt"][:7]
+        if month != self._month:
+            self._month, self._key = month, self._read(read_moment(record["recordedAt"]))
+        try:
+            return self._key.reveal("subject", record["subject"]) if self._key else None
+        except ValueError:
+            raise MonthKeyMissing(f"{month}.key does not open the records of its month") from None
+
+    def _read(self, moment: datetime) -> MonthKey | None:
+        try:
+            return self._keys.stored(moment)
+        except MonthKeyMissing:
+            if self._keys.has(moment):
+                raise  # it is there and cannot be read: nobody may think that its term has ended
+            return None
+
+
+def reached(
+    session: Session,
+    keys: MonthKeys,
+    within: range,
+    client: str,
+    since: datetime,
+    until: datetime,
+    summary: Summary,
+    advance: Callable[[int], None],
+    organisation: str | None = None,
+) -> Iterator[Reached]:
+    """Every person whom an answer to the client was about, oldest first; `summary` counts along."""
+    opener = _Opener(keys)
+    for page in log_search.answered(session, within, organisation):
+        own = [record for _, record in page if _is_of(record, client, since, until)]
+        for record in log_search.given(session, own):
+            if record["operation"] == FILE:
+                summary.lists.add(record["parentId"])
+            if "subject" not in record:
+                continue
+            number = opener.number(record)
+            summary.records += 1
+            if number is None:
+                summary.unreadable[record["recordedAt"][:7]] += 1
+            yield Reached(
+                number or "",
+                record["recordedAt"],
+                record["eventId"],
+                record.get("organisation", ""),
+                record["operation"],
+                record.get("purpose", ""),
+                " ".join(record.get("deliveredFields", ())),
+            )
+        advance(page[-1][0] + 1 - within.start)
+
+
+def _is_of(record: Mapping[str, Any], client: str, since: datetime, until: datetime) -> bool:
+    return (
+        record.get("client") == client
+        and record["type"] not in REACHES_NOBODY
+        and record["outcome"] == Outcome.ALLOWED
+        and since <= read_moment(record["recordedAt"]) <= until
+    )

@@ -1,0 +1,175 @@
+"""The store of what is reported, and of what is told of it: the only module that sees its tables.
+
+All of it is written in the transaction of a record: both stand, or neither.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlmodel import Session, col, select, update
+
+from app.models.notices import Incident, Notice, Notification
+from app.notice_rules import Event, IncidentState, Outcome, State
+
+__all__ = ["Incident", "Notice", "Notification"]
+
+Item = Notice | Incident | Notification
+T = TypeVar("T", Notice, Incident, Notification)
+
+
+def add(session: Session, row: Notice | Incident) -> None:
+    """Store what is reported."""
+    session.add(row)
+    session.flush()
+
+
+def fetched(session: Session, ids: Collection[str], now: datetime) -> None:
+    """Store that notifications were fetched, for those of which it was not known."""
+    session.exec(
+        update(Notification)
+        .where(col(Notification.id).in_(ids), col(Notification.fetched_at).is_(None))
+        .values(fetched_at=now)
+    )
+
+
+def page(session: Session, organisation: str, before: str | None, most: int) -> list[Item]:
+    """What an organisation reported and was told, newest first: ids are ordered in time."""
+    found: list[Item] = [
+        *_own(session, Notice, organisation, before, most),
+        *_own(session, Incident, organisation, before, most),
+        *_own(session, Notification, organisation, before, most),
+    ]
+    return sorted(found, key=lambda item: item.id, reverse=True)[:most]
+
+
+def _own(
+    session: Session, table: type[T], organisation: str, before: str | None, most: int
+) -> Sequence[T]:
+    own = select(table).where(table.organisation == organisation)
+    if before is not None:
+        own = own.where(col(table.id) < before)
+    return session.exec(own.order_by(col(table.id).desc()).limit(most)).all()
+
+
+def incidents(session: Session, ids: Collection[str]) -> dict[str, Incident]:
+    """These incidents, by id."""
+    rows = session.exec(select(Incident).where(col(Incident.id).in_(ids))).all()
+    return {row.id: row for row in rows}
+
+
+def notices(session: Session, ids: Collection[str]) -> dict[str, Notice]:
+    """These reports of wrong data, by id."""
+    rows = session.exec(select(Notice).where(col(Notice.id).in_(ids))).all()
+    return {row.id: row for row in rows}
+
+
+def every_notice(session: Session) -> list[Notice]:
+    """All reports of wrong data, oldest first."""
+    return list(session.exec(select(Notice).order_by(col(Notice.id))).all())
+
+
+def every_incident(session: Session) -> list[Incident]:
+    """All incidents, oldest first."""
+    return list(session.exec(select(Incident).order_by(col(Incident.id))).all())
+
+
+def told_of(session: Session, about: str) -> list[Notification]:
+    """Who was told of a notice or an incident, in the order of the organisations."""
+    told = select(Notification).where(Notification.about == about)
+    return list(session.exec(told.order_by(Notification.organisation, col(Notification.id))).all())
+
+
+def settle(session: Session, notice: Notice, outcome: Outcome, answer: str, now: datetime) -> None:
+    """Store the answer of the agency."""
+    notice.state, notice.outcome = State.ANSWERED.value, outcome.value
+    notice.answer, notice.answered_at = answer, now
+    session.add(notice)
+
+
+def go_on(
+    session: Session, incident: Incident, state: IncidentState, follow_up: str, now: datetime
+) -> None:
+    """Store how an incident goes on."""
+    incident.state, incident.follow_up, incident.updated_at = state.value, follow_up, now
+    session.add(incident)
+
+
+def notify(
+    session: Session,
+    id_: str,
+    about: str,
+    event: Event,
+    organisation: str,
+    access_ids: Sequence[str],
+    now: datetime,
+) -> None:
+    """Tell one organisation; the database refuses to tell it the same thing twice."""
+    session.add(
+        Notification(
+            id=id_,
+            about=about,
+            event=event.value,
+            organisation=organisation,
+            access_ids=list(access_ids),
+            created_at=now,
+            next_at=now,
+        )
+    )
+    session.flush()
+
+
+def _due(organisations: Collection[str], now: datetime) -> Any:
+    return (
+        col(Notification.organisation).in_(organisations),
+        col(Notification.next_at) <= now,
+        col(Notification.delivered_at).is_(None),
+        # Who fetched it knows it.
+        col(Notification.fetched_at).is_(None),
+    )
+
+
+def claim(
+    session: Session, organisations: Collection[str], now: datetime, lease: timedelta, most: int
+) -> list[Notification]:
+    """Take what is due for an attempt: nobody else takes it until the lease has ended."""
+    found = session.exec(
+        select(Notification)
+        .where(*_due(organisations, now))
+        .order_by(col(Notification.next_at), col(Notification.id))
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in found:
+        row.next_at = now + lease
+        session.add(row)
+    session.flush()
+    return list(found)
+
+
+def attempted(
+    session: Session, id_: str, result: str, next_at: datetime | None, now: datetime | None
+) -> bool:
+    """Store how an attempt ended, `now` where it arrived; False when it was known to have."""
+    values: Mapping[str, Any] = {
+        "attempts": Notification.attempts + 1,
+        "last_result": result,
+        "next_at": next_at,
+        "delivered_at": now,
+    }
+    changed = session.exec(
+        update(Notification)
+        .where(col(Notification.id) == id_, col(Notification.delivered_at).is_(None))
+        .values(**values)
+    )
+    return bool(changed.rowcount)
+
+
+def find_notice(session: Session, id_: str) -> Notice | None:
+    """The report with this id."""
+    return session.get(Notice, id_)
+
+
+def find_incident(session: Session, id_: str) -> Incident | None:
+    """The incident with this id."""
+    return session.get(Incident, id_)

@@ -1,0 +1,263 @@
+"""What a receiver reports, and what it is told: `createMelding...` and `listMeldingen`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+
+from sqlmodel import Session
+
+from app import log_search, notice_rules, notice_view, notices
+from app.errors import (
+    AccessRefused,
+    Answered,
+    DateOutOfRange,
+    InputInvalid,
+    Issue,
+    IssueType,
+    Outcome,
+    Reason,
+    RecordUnknown,
+)
+from app.gate import Gate, Told
+from app.moments import brussels_date, read_moment
+from app.month_keys import MonthKeyMissing, MonthKeys
+from app.notice_rules import ADVICE_OPERATIONS, VALUE_OPERATIONS, IncidentKind, IncidentState, Kind
+from app.notice_rules import State as NoticeState
+from app.notices import Incident, Notice, Notification
+from app.policy import Clause
+from app.record import Agreement, RecordType, Trace
+from app.register import Register
+from app.reports import DataReport, IncidentReport
+from app.values import but
+from app.visit import Visit, new_event_id
+
+PAGE = 50
+
+
+async def report_data(gate: Gate, visit: Visit, report: DataReport, now: datetime) -> bytes:
+    """Take a report of wrong data, or of an advice that is contested, on an own access.
+
+    Raises RecordUnknown for whatever is no answer with data to this organisation: all look the
+    same. Raises InputInvalid for what does not fit the access.
+    """
+    trace = Trace(type=RecordType.NOTICE)
+    event_id = report.toegangId.lower()
+    record = await gate.database.read(_find, event_id, visit.organisation)
+    subject = record and _subject(gate.log.keys, record)
+    if record is None or subject is None:
+        await gate.refuse(visit, trace, RecordUnknown())
+    trace = but(
+        trace,
+        subject=subject,
+        parent=record["eventId"],
+        agreement=_agreement(record),
+        purpose=record["purpose"],
+        requested=(report.veld,) if report.veld else (),
+    )
+    kind, today = Kind(report.soort), brussels_date(now)
+    requested, delivered = record.get("requestedFields", ()), record.get("deliveredFields", ())
+    # Who stands on a list that the rules made was judged too.
+    judged = record["operation"] in ADVICE_OPERATIONS or "ruleSet" in record
+    issue = notice_rules.unfit(kind, report.veld, judged, requested, delivered)
+    if issue is not None:
+        await gate.refuse(visit, but(trace, requested=()), InputInvalid([issue]))
+    accessed_on = brussels_date(read_moment(record["recordedAt"]))
+    if issue := notice_rules.ill_dated(report.vastgesteldOp, accessed_on, today):
+        await gate.refuse(visit, trace, DateOutOfRange([issue]))
+    document = gate.register.document(record["protocol"], record["protocolHash"])
+    term = document.data_error if document else None
+    notice = Notice(
+        id=visit.event_id,
+        organisation=record["organisation"],
+        access_id=record["eventId"],
+        protocol=record["protocol"],
+        version=record["protocolVersion"],
+        hash=record["protocolHash"],
+        kind=kind.value,
+        field=report.veld,
+        explanation=report.toelichting,
+        found_on=report.vastgesteldOp,
+        received_at=now,
+        due_on=notice_rules.answer_due(term, report.vastgesteldOp, now) if term else None,
+        reference=report.referte,
+        state=NoticeState.RECEIVED.value,
+    )
+    answer = notice_view.encode(notice_view.data_report(notice))
+    trace = but(trace, answer=answer)
+    await gate.act(visit, trace, lambda db: notices.add(db, notice), Answered.MADE)
+    # Report and record are durable here; nothing has left yet.
+    return answer
+
+
+def _is_answer(record: Mapping[str, Any], organisation: str | None) -> bool:
+    """Whether this organisation got data of one person, or an advice, by this record."""
+    return (
+        record.get("organisation") == organisation
+        and record["operation"] in VALUE_OPERATIONS | ADVICE_OPERATIONS
+        and record["outcome"] == Outcome.ALLOWED
+        and "subject" in record
+    )
+
+
+def _find(session: Session, event_id: str, organisation: str | None) -> Mapping[str, Any] | None:
+    """The record of an answer to this organisation; None for whatever is none."""
+    kept = log_search.find(session, event_id)
+    if kept is None or not _is_answer(kept.record, organisation):
+        return None
+    # Who stands on a list that was never given was told of to nobody.
+    return next(log_search.given(session, [kept.record]), None)
+
+
+def _subject(keys: MonthKeys, record: Mapping[str, Any]) -> str | None:
+    """Whom a record is about; None when the key of its month is destroyed."""
+    moment = read_moment(record["recordedAt"])
+    try:
+        return keys.stored(moment).reveal("subject", record["subject"])
+    except MonthKeyMissing:
+        if keys.has(moment):
+            raise  # it is there and cannot be read: nobody may think that its term has ended
+        return None
+
+
+def _agreement(record: Mapping[str, Any]) -> Agreement:
+    return Agreement(
+        record["protocol"],
+        record["protocolVersion"],
+        record["protocolHash"],
+        record.get("onBehalfOf"),
+    )
+
+
+async def report_incident(gate: Gate, visit: Visit, report: IncidentReport, now: datetime) -> bytes:
+    """Take a report of an incident under an agreement of this organisation, also one that is over.
+
+    Raises AccessRefused where there is no such agreement, and InputInvalid.
+    """
+    trace = Trace(type=RecordType.NOTICE, purpose=_purpose(gate.register, report.doeleinde))
+    clause = _clause(gate.register, visit.organisation, report, now)
+    if clause is None:
+        await gate.refuse(visit, trace, AccessRefused(Reason.NO_PROTOCOL))
+    trace = but(trace, agreement=Agreement.of(clause))
+    await _check_moments(gate, visit, trace, report, now)
+    document = gate.register.document(clause.protocol, clause.hash)
+    assert document is not None  # noqa: S101 - a clause is of a document of the register
+    kind = IncidentKind(report.soort)
+    term = notice_rules.incident_term(document.incident, kind, report.vastgesteldOp)
+    incident = Incident(
+        id=visit.event_id,
+        organisation=clause.organisation,
+        by_agency=False,
+        protocol=clause.protocol,
+        version=clause.version,
+        hash=clause.hash,
+        kind=kind.value,
+        obliged=term.obliged,
+        hours=term.hours,
+        found_at=report.vastgesteldOp,
+        reported_at=now,
+        due_at=term.due_at,
+        in_time=term.in_time(now),
+        description=report.omschrijving,
+        client=report.client,
+        since=report.van,
+        until=report.tot,
+        reference=report.referte,
+        contacts=notice_rules.to_be_told(document),
+        state=IncidentState.REPORTED.value,
+    )
+    answer = notice_view.encode(notice_view.incident_report(incident))
+    trace = but(trace, answer=answer)
+    await gate.act(visit, trace, lambda db: notices.add(db, incident), Answered.MADE)
+    # Report and record are durable here; nothing has left yet.
+    return answer
+
+
+def _purpose(register: Register, purpose: str | None) -> str | None:
+    return register.known_purpose(purpose) if purpose else None
+
+
+def _clause(
+    register: Register, organisation: str | None, report: IncidentReport, now: datetime
+) -> Clause | None:
+    """Under which agreement the data were had: as it stood when it was found, else as of today.
+
+    Who acts for another body only for a while reports all the same what it finds later.
+    """
+    for day in (brussels_date(report.vastgesteldOp), brussels_date(now)):
+        clauses = [
+            clause
+            for clause in register.of(organisation, day)
+            if report.protocol in (None, clause.protocol)
+            and report.doeleinde in (None, clause.purpose)
+        ]
+        if clauses:
+            return clauses[0]
+    return None
+
+
+async def _check_moments(
+    gate: Gate, visit: Visit, trace: Trace, report: IncidentReport, now: datetime
+) -> None:
+    """What is found lies behind us, and a period has its begin first."""
+    if report.vastgesteldOp > now:
+        rule = "must be a moment that has passed"
+        issue = Issue(IssueType.OUT_OF_RANGE, rule, name="vastgesteldOp")
+        await gate.refuse(visit, trace, DateOutOfRange([issue]))
+    if report.van and report.tot and report.van > report.tot:
+        issue = Issue(IssueType.INVALID_PERIOD, "`van` lies after `tot`", name="van")
+        await gate.refuse(visit, trace, InputInvalid([issue]))
+
+
+async def list_reports(gate: Gate, visit: Visit, cursor: str | None, now: datetime) -> bytes:
+    """A page of what an organisation reported and was told; what is told counts as fetched.
+
+    Raises InputInvalid for a cursor of another organisation, or of another month.
+    """
+    trace, organisation = Trace(type=RecordType.NOTICE), visit.organisation or ""
+    kind = f"cursor/meldingen/{organisation}"
+    key, before = gate.log.keys.at(now), None
+    if cursor is not None:
+        try:
+            before = key.reveal(kind, cursor)
+        except ValueError:
+            await _refuse_cursor(gate, visit, trace)
+    found, items = await gate.database.read(_page, organisation, before)
+    next_ = key.hide(kind, found[PAGE - 1].id) if len(found) > PAGE else None
+    answer = notice_view.encode_page(items, next_)
+    parts = [
+        _fetched(visit, row, item, now)
+        for row, item in zip(found, items, strict=False)
+        if isinstance(row, Notification) and row.fetched_at is None
+    ]
+    counts = {"notices": len(items), "fetched": len(parts)}
+    ids = [told.trace.parent or "" for _, told in parts]
+    trace = but(trace, counts=counts, answer=answer)
+    await gate.act(visit, trace, lambda db: notices.fetched(db, ids, now), parts=parts)
+    # The records are durable here; nothing has left yet.
+    return answer
+
+
+def _fetched(
+    visit: Visit, row: Notification, item: Mapping[str, Any], now: datetime
+) -> tuple[Visit, Told]:
+    """The record that a notification was fetched, which names it."""
+    trace = Trace(type=RecordType.NOTICE, parent=row.id)
+    return but(visit, event_id=new_event_id(now)), Told(trace, notice_view.encode(item))
+
+
+async def _refuse_cursor(gate: Gate, visit: Visit, trace: Trace) -> NoReturn:
+    rule = "must be the `next` of another page of this organisation"
+    issue = Issue(IssueType.INVALID_STRUCTURE, rule, "query", "cursor")
+    await gate.refuse(visit, trace, InputInvalid([issue]))
+
+
+def _page(
+    session: Session, organisation: str, before: str | None
+) -> tuple[list[notices.Item], list[dict[str, Any]]]:
+    """One more than fits, and what is shown of those that do."""
+    found = notices.page(session, organisation, before, PAGE + 1)
+    about = {row.about for row in found if isinstance(row, Notification)}
+    incidents, reports = notices.incidents(session, about), notices.notices(session, about)
+    shown = [notice_view.item(row, reports, incidents) for row in found[:PAGE]]
+    session.expunge_all()
+    return found, shown

@@ -1,0 +1,103 @@
+"""The file of webhooks, and how a receiver checks who sent it news."""
+
+import base64
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app import webhooks
+from app.webhooks import Webhook, WebhooksInvalid, read_webhooks
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+URL = "https://ontvanger.example/meldingen"
+
+
+def file(url: Any = URL, secret: Any = SECRET, **more: Any) -> str:
+    return json.dumps({"nis:71016": {"url": url, "secret": secret, **more}})
+
+
+@pytest.mark.parametrize("production", [True, False])
+def test_reads_where_an_organisation_takes_news(production: bool) -> None:
+    read = read_webhooks(file(), production=production)
+
+    assert read == {"nis:71016": Webhook(URL, bytes(range(32)))}
+    assert "secret" not in repr(read)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8001/x", "http://[::1]:8001/x", "http://localhost:8001/x"]
+)
+def test_the_demo_may_speak_with_this_machine_in_the_clear(url: str) -> None:
+    assert read_webhooks(file(url), production=False)["nis:71016"].url == url
+    with pytest.raises(WebhooksInvalid, match="nis:71016: url"):
+        read_webhooks(file(url), production=True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://ontvanger.example/x",
+        "http://192.0.2.1/x",
+        "ftp://ontvanger.example/x",
+        "https://",
+        "https://een:wachtwoord@ontvanger.example/x",
+        "https://ontvanger.example/x#y",
+        "https://ontvanger.example:poort/x",
+        "https://[::1/x",
+        "https://ontvanger.example/een twee",
+        "https://ontvanger.example/\u00e9",
+        "https://ontvanger.example/90722501478",
+        "ontvanger.example",
+        7,
+    ],
+)
+def test_an_address_that_is_not_safe_is_refused(url: Any) -> None:
+    with pytest.raises(WebhooksInvalid, match=r"^nis:71016: url must be") as refused:
+        read_webhooks(file(url), production=False)
+
+    assert "ontvanger" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        None,
+        base64.b64encode(bytes(32)).decode(),
+        "whsec_",
+        "whsec_*",
+        "whsec_\u00e9",
+        "whsec_" + base64.b64encode(bytes(23)).decode(),
+        "whsec_" + base64.b64encode(bytes(65)).decode(),
+    ],
+)
+def test_a_secret_that_is_none_is_refused_and_not_repeated(secret: Any) -> None:
+    with pytest.raises(WebhooksInvalid, match=r"^nis:71016: secret must be") as refused:
+        read_webhooks(file(secret=secret), production=False)
+
+    assert "AAAA" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"a": 1}', '{"a": {}}', '{"a": {}, "a": {}}', file(more=1)]
+)
+def test_a_file_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(WebhooksInvalid):
+        read_webhooks(text, production=False)
+
+
+def test_signs_as_standard_webhooks_says() -> None:
+    moment, body = datetime(2026, 6, 1, 9, 30, 0, 999, tzinfo=UTC), b'{"type": "x"}'
+
+    headers = webhooks.headers_of(bytes(range(32)), "019e8291", moment, body)
+
+    signed = b"019e8291.1780306200." + body
+    expected = base64.b64encode(hmac.digest(bytes(range(32)), signed, "sha256")).decode()
+    assert headers == {
+        "content-type": "application/json",
+        "webhook-id": "019e8291",
+        "webhook-timestamp": "1780306200",
+        "webhook-signature": f"v1,{expected}",
+    }
