@@ -384,18 +384,13 @@ def find(session: Session, event_id: str) -> Kept | None:
     return Kept(row[0], orjson.loads(row[1]), row[2]) if row else None
 
 
-def standing(session: Session, event_ids: Collection[str]) -> frozenset[str]:
-    """Those of these ids of which there is a record."""
-    found = select(AccessRecord.event_id).where(col(AccessRecord.event_id).in_(event_ids))
-    return frozenset(session.exec(found)) if event_ids else frozenset()
-
-
 def given(session: Session, records: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """These records without those of persons on a list that was never given: the record of its
     delivery does not stand."""
-    lists = [one["parentId"] for one in records if _is_of_list(one)]
-    standing_ = standing(session, lists)
-    return (one for one in records if not _is_of_list(one) or one["parentId"] in standing_)
+    lists = {one["parentId"] for one in records if _is_of_list(one)}
+    known = select(AccessRecord.event_id).where(col(AccessRecord.event_id).in_(lists))
+    stand = frozenset(session.exec(known)) if lists else ()
+    return (one for one in records if not _is_of_list(one) or one["parentId"] in stand)
 
 
 def _is_of_list(record: Mapping[str, Any]) -> bool:

@@ -1,6 +1,5 @@
 """The use case `listMijnRaadplegingen`: who looked at me, under which protocol and for what."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlmodel import Session
@@ -53,14 +52,6 @@ def _find(
         limit=PAGE,
     )
     found = log_search.search(session, wanted)
-    # Of a list that was never given, as one under a protocol that was suspended meanwhile, the
-    # records of its persons stand and that of its delivery does not.
-    lists = {_list_of(record) for _, record in found.records} - {None}
-    given = log_search.standing(session, [*filter(None, lists)]) | {None}
-    return [each for each in found.records if _list_of(each[1]) in given], found
-
-
-def _list_of(record: Mapping[str, Any]) -> str | None:
-    """The list on which the person stands; None for another answer about her."""
-    parent: str | None = record.get("parentId")
-    return parent if record["type"] == RecordType.DELIVERY.value else None
+    # Of a list that was never given the records of its persons can stand: nothing left of them.
+    told = {one["eventId"] for one in log_search.given(session, [one for _, one in found.records])}
+    return [each for each in found.records if each[1]["eventId"] in told], found

@@ -74,6 +74,8 @@ def test_names_what_the_five_protocols_still_need(office: Office) -> None:
     expected = {
         f"avsb-2021, zorgbudgetZwaarZorgbehoevenden: {UNSETTLED}",
         f"avsb-2021, verlaagdePremie: {UNSETTLED}",
+        "avsb-2021, verlaagdePremie: from when lists are files is not settled; production refuses "
+        "them",
         f"vdab-2023, monitoringDerdePijler: {UNSETTLED}",
         f"vdab-2023, 0887010362: {UNLISTED}",
         f"genk-2021, {GENK}: {UNLISTED}",
@@ -89,7 +91,16 @@ def test_is_silent_about_what_was_settled(office: Office) -> None:
     administration.settle_legal_ground(office, "avsb-2021", None, None, NOW)
     administration.settle_start(office, "vdab-2023", "samenwerkingVan", date(2022, 3, 1), NOW)
 
-    assert not [what for what in found(office) if UNSETTLED in what]
+    administration.settle_start(office, "avsb-2021", "bestandenVan", date(2022, 1, 1), NOW)
+
+    assert not [what for what in found(office) if UNSETTLED in what or "not settled" in what]
+
+
+def test_says_since_when_no_lists_are_given(office: Office) -> None:
+    administration.settle_start(office, "avsb-2021", "bestandenVan", date(2021, 5, 31), NOW)
+
+    told = found(office)["avsb-2021, verlaagdePremie: no lists are given since 2026-05-30"]
+    assert told is Level.WARNING
 
 
 def test_counts_the_days_of_a_protocol_and_of_its_suspension(office: Office) -> None:
