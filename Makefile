@@ -24,7 +24,7 @@ test: install ## all tests, on SQLite and on a throw-away PostgreSQL where its b
 
 # The pure core: every branch is run by one of these tests. Measuring the others would slow them by half.
 MEASURED := tests/acceptance tests/api/test_problems.py tests/core tests/policy tests/tlog
-CORE := app/agreement.py,app/amendment.py,app/asking.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/document_schema.py,app/documents.py,app/errors.py,app/explanation.py,app/facts.py,app/fields.py,app/insz.py,app/kbi.py,app/list_format.py,app/list_task.py,app/moments.py,app/notation.py,app/notice_rules.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/register.py,app/register_lists.py,app/rule_pages.py,app/settings.py,app/values.py,app/visit.py,app/webhooks.py,app/tlog/*
+CORE := app/agreement.py,app/amendment.py,app/anonymity.py,app/asking.py,app/canonical.py,app/clauses.py,app/demo_persons.py,app/derived.py,app/document_schema.py,app/documents.py,app/errors.py,app/explanation.py,app/facts.py,app/fields.py,app/insz.py,app/kbi.py,app/list_format.py,app/list_task.py,app/moments.py,app/monitoring.py,app/notation.py,app/notice_rules.py,app/obligation.py,app/plain_yaml.py,app/policy.py,app/register.py,app/register_lists.py,app/returned_rows.py,app/rule_pages.py,app/settings.py,app/values.py,app/visit.py,app/webhooks.py,app/tlog/*
 
 soak: install ## mixed traffic for ten minutes, every answer and every record checked (SOAK=--quick)
 	PYTHONPATH=tests .venv/bin/python -m bench.soak $(SOAK)

@@ -264,7 +264,14 @@ def write_command(
 
     Returns the id of the record. Raises ClockBehind, so that the act does not stand either.
     """
-    visit = Visit(
+    visit = command_visit(operation, now, actor, organisation=organisation, reference=reference)
+    write_commands(session, keys, origin, [(visit, trace)], now)
+    return visit.event_id
+
+
+def command_visit(operation: str, now: datetime, actor: str | None, **more: Any) -> Visit:
+    """A command of the office, as records have it."""
+    return Visit(
         operation=operation,
         route="cli",
         started_at=now,
@@ -274,13 +281,23 @@ def write_command(
         span_id=secrets.token_hex(8),
         system="protocolpoort",
         user=actor,
-        organisation=organisation,
-        reference=reference,
+        **more,
     )
-    [result] = write(session, [entry_of(visit, trace, keys.at(now), origin, now, None)])
-    if isinstance(result, Exception):
-        raise result
-    return visit.event_id
+
+
+def write_commands(
+    session: Session,
+    keys: MonthKeys,
+    origin: Origin,
+    commands: Sequence[tuple[Visit, Trace]],
+    now: datetime,
+) -> None:
+    """Record several at once; raises what the first that does not stand says."""
+    key = keys.at(now)
+    entries = [entry_of(visit, trace, key, origin, now, None) for visit, trace in commands]
+    for result in write(session, entries):
+        if isinstance(result, Exception):
+            raise result
 
 
 class _Event(NamedTuple):

@@ -107,6 +107,28 @@ def keep_until(document: Document, purpose: str, delivered: date) -> date | None
     return _later(delivered, years=retention.years)
 
 
+def kept_at_most(
+    document: Document,
+    purpose: str,
+    delivered: date,
+    cooperation_since: date | None,
+    ended_on: date | None,
+) -> date | None:
+    """The last day on which what was `delivered` may be kept, where years count from an end that
+    the text does not date.
+
+    The cooperation lasts as long as the term of the document (vdab-2023, art. 5). While its begin
+    is not settled they count from the delivery: that is never later.
+    """
+    [retention] = [known.retention for known in document.purposes if known.code == purpose]
+    if retention.years is None:
+        return None
+    end: date | None = delivered
+    if document.term and cooperation_since:
+        end = _earliest(_later(cooperation_since, years=document.term.years), ended_on)
+    return end and _later(end, years=retention.years)
+
+
 def _callers(
     access: Access, purpose: Purpose, delegates: Sequence[Delegate], today: date
 ) -> list[str]:

@@ -103,6 +103,16 @@ _CURRENT = """
 """
 
 
+def next_numbers(source: Source, after: str, most: int) -> list[str]:
+    """The next numbers behind one under which a dossier was ever stored: at most so many."""
+    return [insz for (insz,) in driver.of(source).rows(_NEXT, after=after, most=most)]
+
+
+_NEXT = """
+    SELECT DISTINCT insz FROM dossier_version WHERE insz > :after ORDER BY insz LIMIT :most
+"""
+
+
 def _all_of(persons: Sequence[Sequence[str]]) -> list[str]:
     """Each number of these persons once: what is asked twice at a time is read once."""
     return [*dict.fromkeys(number for person in persons for number in person)]

@@ -345,6 +345,18 @@ _CONTACTS = """
 """
 
 
+def profiles_of(source: Source, numbers: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    """What the register says of these persons that the KBI does not (`profiel`)."""
+    rows = driver.of(source).rows(_PROFILES, numbers=[*dict.fromkeys(numbers)])
+    return {insz: driver.json(profile) for insz, profile in rows if profile is not None}
+
+
+_PROFILES = """
+    SELECT p.insz, CAST(p.profile AS TEXT)
+    FROM EACH(:numbers) AS given CROSS JOIN person p WHERE p.insz = given.value
+"""
+
+
 def numbers_of(source: Source, insz: Insz, known_at: datetime = ALWAYS) -> tuple[str, ...]:
     """Every number of the person who has or had this one, the current number first."""
     chains = _chains(source, [insz.digits], known_at)

@@ -42,6 +42,9 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         "INSERT",
         "UPDATE (fetched_at, attempts, next_at, delivered_at, last_result)",
     ),
+    "exchange_round": ("SELECT", "INSERT", "UPDATE"),
+    "sent_number": ("SELECT", "INSERT", "DELETE"),
+    "exchange_file": ("SELECT", "INSERT", "UPDATE (sent_at, removed_at)"),
     "alembic_version": ("SELECT",),
 }
 # What amounts to the rights of the server's own account, or to those of every other role.

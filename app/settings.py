@@ -37,6 +37,12 @@ class Settings:
     max_data_age: timedelta = timedelta(days=35)  # behind a NOK, or behind "no dossier"
     rate_limit: int = 0  # requests a minute for each client in each process; 0 is none
     webhooks: Path | None = None  # a file: where receivers take news, and the secrets for it
+    exchange: Path | None = None  # the folder of the exchange with VDAB
+    exchange_key_file: Path | None = None  # with which we open what VDAB gives back
+    vdab_sftp: str | None = None  # sftp://user@host:22/folder
+    vdab_sftp_key: Path | None = None  # with which we log in there
+    vdab_known_hosts: Path | None = None  # the pinned host key
+    vdab_signers: Path | None = None  # the public keys that VDAB signs its answers with
 
     @property
     def production(self) -> bool:
@@ -69,6 +75,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         rate_limit=_number("RATE_LIMIT", values, Settings.rate_limit),
         webhooks=_path(values.get("WEBHOOKS")),
+        exchange=_path(values.get("EXCHANGE")) or (Path("var/exchange") if demo else None),
+        exchange_key_file=(
+            _path(values.get("EXCHANGE_KEY_FILE")) or (Path("var/exchange.key") if demo else None)
+        ),
+        vdab_sftp=values.get("VDAB_SFTP"),
+        vdab_sftp_key=_path(values.get("VDAB_SFTP_KEY")),
+        vdab_known_hosts=_path(values.get("VDAB_KNOWN_HOSTS")),
+        vdab_signers=_path(values.get("VDAB_SIGNERS")),
     )
 
 

@@ -160,7 +160,7 @@ def test_ci_runs_every_check_and_skips_no_database() -> None:
     assert script.stat().st_mode & stat.S_IXUSR
     lines = script.read_text().splitlines()
     assert "set -euo pipefail" in lines
-    required = "export REQUIRE_POSTGRES=1 REQUIRE_CHROMIUM=1 REQUIRE_AGE=1"
+    required = "export REQUIRE_POSTGRES=1 REQUIRE_CHROMIUM=1 REQUIRE_AGE=1 REQUIRE_OPENSSH=1"
     assert lines[-3:] == [required, "make check", "make test"]
 
 

@@ -54,6 +54,7 @@ STORE = {
     "consent",
     "dossier_version",
     "source_answer",
+    "sent_number",
 }
 DIGESTS = ("md5", "sha1", "sha256", "sha512")  # without salt: who has a list of numbers reads it
 NAMESPACE = "http://webservice.GeefDossierKBI-01.00.kbi-01.00.vip.vlaanderen.be"

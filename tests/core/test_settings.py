@@ -34,6 +34,8 @@ def test_the_demo_has_a_place_for_everything() -> None:
         month_keys=Path("var/month-keys"),
         log_origin="protocolpoort.demo/log",
         log_key_file=Path("var/log.key"),
+        exchange=Path("var/exchange"),
+        exchange_key_file=Path("var/exchange.key"),
     )
     assert not read(MODE="demo").production
 
@@ -50,6 +52,12 @@ def test_every_setting_is_read() -> None:
         "LOG_RETENTION_MONTHS": "24",
         "MAX_DATA_AGE": "40",
         "RATE_LIMIT": "600",
+        "EXCHANGE": "/srv/exchange",
+        "EXCHANGE_KEY_FILE": "/srv/exchange.key",
+        "VDAB_SFTP": "sftp://agii@sftp.example/in",
+        "VDAB_SFTP_KEY": "/srv/ssh",
+        "VDAB_KNOWN_HOSTS": "/srv/known_hosts",
+        "VDAB_SIGNERS": "/srv/signers",
     }
 
     assert read(**values) == Settings(
@@ -63,6 +71,12 @@ def test_every_setting_is_read() -> None:
         log_retention_months=24,
         max_data_age=timedelta(days=40),
         rate_limit=600,
+        exchange=Path("/srv/exchange"),
+        exchange_key_file=Path("/srv/exchange.key"),
+        vdab_sftp="sftp://agii@sftp.example/in",
+        vdab_sftp_key=Path("/srv/ssh"),
+        vdab_known_hosts=Path("/srv/known_hosts"),
+        vdab_signers=Path("/srv/signers"),
     )
 
 
