@@ -123,10 +123,10 @@ def kept_at_most(
     [retention] = [known.retention for known in document.purposes if known.code == purpose]
     if retention.years is None:
         return None
-    end: date | None = delivered
+    end = delivered
     if document.term and cooperation_since:
-        end = _earliest(_later(cooperation_since, years=document.term.years), ended_on)
-    return end and _later(end, years=retention.years)
+        end = min(_later(cooperation_since, years=document.term.years), ended_on or date.max)
+    return _later(end, years=retention.years)
 
 
 def _callers(

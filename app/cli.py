@@ -61,6 +61,7 @@ from app.register_commands import attempt, protocol, protocol_files, report_faul
 from app.serving import SERVER
 from app.settings import SettingInvalid
 from app.tokens import DemoIssuer, IssuersInvalid
+from app.vdab_commands import vdab
 
 app = typer.Typer(
     name="protocolpoort",
@@ -88,6 +89,7 @@ for name, group in {
     "lists": lists,
     "notice": notice,
     "incident": incident,
+    "vdab": vdab,
 }.items():
     app.add_typer(group, name=name)
 

@@ -21,7 +21,8 @@ class Operation(StrEnum):
     EXCHANGE_VDAB = "exchangeVdab"
 
 
-# What this service answers today; a protocol may open more.
+# What this service answers when it is asked; a protocol may open more. The exchange with VDAB is
+# no answer: the office does it, by commands.
 SERVED = frozenset(
     {
         Operation.QUERY_DOSSIER,

@@ -32,6 +32,7 @@ class Round:
     id: int
     began_on: date
     state: State
+    delivery_id: str  # of the record of the numbers' file, which stands once that is made
     persons: int  # whose number was sent
     answer_digest: str | None
     ended_at: datetime | None
@@ -82,9 +83,9 @@ def newest_first(session: Session) -> list[Round]:
     return [_round(row) for row in session.exec(every)]
 
 
-def begin(session: Session, today: date) -> Round:
+def begin(session: Session, today: date, delivery_id: str) -> Round:
     """Open a round; there may be no other."""
-    row = ExchangeRound(began_on=today, state=State.GATHERING, open=1)
+    row = ExchangeRound(began_on=today, state=State.GATHERING, open=1, delivery_id=delivery_id)
     session.add(row)
     session.flush()
     return _round(row)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0006"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("began_on", sa.Date(), nullable=False),
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("open", sa.Integer(), nullable=True),
+        sa.Column("delivery_id", sa.String(36), nullable=False),
         sa.Column("persons", sa.Integer(), nullable=False),
         sa.Column("answer_digest", sa.String(71), nullable=True),
         sa.Column("ended_at", MOMENT, nullable=True),

@@ -11,6 +11,7 @@ from texts import (
     GENT,
     LOCAL,
     MONITORING,
+    PREMIUM,
     SETTLED,
     VDAB,
     ask,
@@ -21,7 +22,7 @@ from texts import (
 )
 
 from app.agreement import Access, Exchange
-from app.clauses import Standing, keep_until, notice_end
+from app.clauses import Standing, keep_until, kept_at_most, notice_end
 from app.errors import Reason
 from app.fields import CATALOGUE
 from app.policy import Operation, Population, PopulationKind
@@ -140,6 +141,21 @@ def test_the_data_are_kept_until_five_years_after_an_end_that_only_the_parties_k
     assert (purpose.retention.years, purpose.retention.maximum) == (5, True)
     assert purpose.retention.since == "eindeSamenwerking"
     assert keep_until(read("vdab-2023"), MONITORING, DURING) is None
+
+
+@pytest.mark.parametrize(
+    ("since", "ended", "last"),
+    [
+        (COOPERATION, None, date(2032, 3, 1)),
+        (COOPERATION, date(2026, 7, 1), date(2031, 7, 1)),
+        (None, None, date(2031, 6, 1)),  # counted from the delivery until it is known
+    ],
+)
+def test_the_result_is_kept_until_five_years_after_the_cooperation(
+    since: date | None, ended: date | None, last: date
+) -> None:
+    assert kept_at_most(read("vdab-2023"), MONITORING, DURING, since, ended) == last
+    assert kept_at_most(read("avsb-2021"), PREMIUM, DURING, since, ended) is None
 
 
 # Article 4: two services of VDAB, by function profile; the Agentschap Binnenlands Bestuur has a
@@ -262,7 +278,10 @@ def test_without_its_legal_ground_the_protocol_opens_nothing() -> None:
     assert answer == (Reason.LEGAL_GROUND_ENDED, date(2026, 5, 31))
 
 
-async def test_vdab_can_ask_for_no_person_today(shared: Service) -> None:
+# What is exchanged is exchanged by the office (test_vdab_2023_exchange.py): not over HTTP
+
+
+async def test_vdab_asks_for_no_person_over_http(shared: Service) -> None:
     somebody = insz_of("850730001")
 
     dossier = await shared.dossier(VDAB, somebody, doeleinde=MONITORING)

@@ -1,0 +1,260 @@
+"""The commands of the exchange with VDAB: `protocolpoort vdab ...`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.progress import Progress
+
+from app import (
+    rounds,
+    sealing,
+    sftp,
+    ssh_signatures,
+    vdab_ending,
+    vdab_export,
+    vdab_release,
+    vdab_return,
+    vdab_transport,
+)
+from app.anonymity import STEPS, K
+from app.console import (
+    FAILED,
+    Actor,
+    AsJson,
+    give,
+    give_rows,
+    messages,
+    note,
+    office,
+    ready_database,
+    say,
+    settings,
+)
+from app.deps import read_clock
+from app.moments import rfc3339
+from app.rounds import RoundFile
+from app.secret_files import write_once
+from app.settings import PREFIX, SettingInvalid
+from app.sftp import Server
+from app.ssh_signatures import KEYS_LIMIT, KeysUnfit
+from app.vdab import ExchangeRefused, Post
+from app.vdab_return import DIRTY, EMPTY
+
+vdab = typer.Typer(help="The half-yearly exchange with VDAB.", no_args_is_help=True)
+
+Profile = Annotated[
+    str | None, typer.Option(help="Function profile at VDAB, of the list that VDAB keeps.")
+]
+T = TypeVar("T")
+
+
+@vdab.command("create-key")
+def vdab_create_key() -> None:
+    """Make the key that opens what VDAB gives back; print the public part of it, for VDAB."""
+    file = _set("EXCHANGE_KEY_FILE", settings().exchange_key_file)
+    made = sealing.new_identity()
+    if not write_once(file, f"{made.secret}\n".encode()):
+        say(f"nothing was changed: {file} is there")
+        raise typer.Exit(FAILED)
+    say(f"{file} opens what VDAB gives back: keep it and a copy of it apart from the files")
+    give(made.recipient)
+
+
+@vdab.command("export")
+def vdab_export_command(profile: Profile = None, actor: Actor = None) -> None:
+    """Record everybody in the joint client group, and make the file with their numbers."""
+    post = _post(actor, profile)
+    with _bar("numbers") as advance:
+        made = _attempt(lambda: vdab_export.export(post, lambda done: advance(done, None)))
+    say(f"{made.round.label}: {made.persons} persons; `protocolpoort vdab send` sends the file")
+    give(f"{post.out / made.round.numbers_file}\t{made.digest}")
+
+
+@vdab.command("send")
+def vdab_send(profile: Profile = None, actor: Actor = None) -> None:
+    """Send what was made for VDAB to its SFTP server, going on where it was cut off."""
+    post, server = _post(actor, profile), _server()
+    with _bar("bytes") as advance:
+        names = _attempt(lambda: vdab_transport.send(post, server, advance))
+    say(f"{len(names)} files sent")
+    for name in names:
+        give(name)
+
+
+@vdab.command("fetch")
+def vdab_fetch(profile: Profile = None, actor: Actor = None) -> None:
+    """Fetch the answer of VDAB and its signature, going on where it was cut off."""
+    post, server, signers = _post(actor, profile), _server(), _signers()
+    with _bar("bytes") as advance:
+        file = _attempt(lambda: vdab_transport.fetch(post, server, signers, advance))
+    say("`protocolpoort vdab take-in` takes it in")
+    give(str(file))
+
+
+@vdab.command("take-in")
+def vdab_take_in(
+    file: Annotated[Path, typer.Argument(help="With its signature beside it, in FILE.sig.")],
+    profile: Profile = None,
+    as_json: AsJson = False,
+    actor: Actor = None,
+) -> None:
+    """Check an answer of VDAB to its last row, and let it stand aside until it is released."""
+    post, signers = _post(actor, profile), _signers()
+    identity = _secret(_set("EXCHANGE_KEY_FILE", settings().exchange_key_file))
+    with _bar("bytes") as advance:
+        counted = _attempt(
+            lambda: vdab_return.take_in(
+                post, file, identity, signers, lambda done: advance(done, None)
+            )
+        )
+    rows = [
+        {"kolom": name, EMPTY: counted.empty[name], DIRTY: counted.dirty[name]}
+        for name in counted.empty
+    ]
+    give_rows(rows, as_json=as_json)
+    say(f"{counted.rows} rows; {counted.missing} numbers that were sent did not come back")
+
+
+@vdab.command("release")
+def vdab_release_command(
+    k: Annotated[
+        int, typer.Option("--k", min=2, help="How many rows at least share what could point.")
+    ] = K,
+    profile: Profile = None,
+    as_json: AsJson = False,
+    actor: Actor = None,
+) -> None:
+    """Join the profiles, remove the numbers, and make the result for the agencies and VDAB."""
+    post = _post(actor, profile)
+    with _bar("work") as advance:
+        totals = {"steps": len(STEPS), "files": len(vdab_release.RECEIVERS)}
+        done = _attempt(
+            lambda: vdab_release.release(post, k, lambda what, far: advance(far, totals.get(what)))
+        )
+    smoothed, until = done.smoothed, done.plan.keep_until
+    rows = [
+        {"kolom": name, "veralgemeend": smoothed.coarser[name], "verborgen": smoothed.hidden[name]}
+        for name in smoothed.coarser
+    ]
+    give_rows(rows, as_json=as_json)
+    say(
+        f"{done.plan.round.label}: {smoothed.rows} rows, {smoothed.suppressed} left out; the "
+        f"rarest combination stands {smoothed.smallest} times; {done.cancelled} numbers were "
+        f"cancelled since; {done.numbers} values held a number and are hidden"
+    )
+    say(f"in {post.out}, to be kept until {until or 'the end of the cooperation'} at most")
+
+
+@vdab.command("list")
+def vdab_list(as_json: AsJson = False) -> None:
+    """Every round, newest first, and its files."""
+    with ready_database(settings()).reading() as session:
+        every = rounds.newest_first(session)
+        files = [file for one in every for file in rounds.files_of(session, one)]
+    rows: list[dict[str, Any]] = [
+        {
+            "ronde": one.label,
+            "toestand": one.state.value,
+            "personen": one.persons,
+            "bestanden": [_told(file) for file in files if file.round == one.id],
+        }
+        for one in every
+    ]
+    if as_json:
+        give_rows(rows, as_json=True)
+        return
+    give_rows(
+        [
+            {**one, "bestanden": "\t".join(file.values())}
+            for one in rows
+            for file in one["bestanden"] or [{}]
+        ],
+        as_json=False,
+    )
+
+
+def _told(file: RoundFile) -> dict[str, str]:
+    """What there is to say of a file."""
+    return {
+        "naam": file.name,
+        "organisatie": file.organisation,
+        "digest": file.digest,
+        "verzonden": rfc3339(file.sent_at) if file.sent_at else "-",
+        "bewaardTot": file.keep_until.isoformat() if file.keep_until else "-",
+        "verwijderd": rfc3339(file.removed_at) if file.removed_at else "-",
+    }
+
+
+@vdab.command("cancel")
+def vdab_cancel(
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")], actor: Actor = None
+) -> None:
+    """End the open round without a release: its numbers and its files are taken away."""
+    post, told = _post(actor, None), note(reason) or ""
+    done = _attempt(lambda: vdab_ending.cancel(post, told))
+    say(f"{done.label} is ended")
+
+
+def _attempt(act: Callable[[], T]) -> T:
+    """Do it; say why and exit 1 when it is refused."""
+    try:
+        return act()
+    except ExchangeRefused as refused:
+        say(f"refused: {refused}")
+        raise typer.Exit(FAILED) from None
+
+
+def _post(actor: str | None, profile: str | None) -> Post:
+    chosen = settings()
+    folder = _set("EXCHANGE", chosen.exchange)
+    named = note(profile, "--profile")
+    return Post(office(actor), folder, read_clock, chosen.production, named)
+
+
+def _server() -> Server:
+    chosen = settings()
+    if chosen.vdab_sftp is None:
+        raise SettingInvalid(f"{PREFIX}VDAB_SFTP must name the SFTP server of VDAB")
+    key = _set("VDAB_SFTP_KEY", chosen.vdab_sftp_key)
+    hosts = _set("VDAB_KNOWN_HOSTS", chosen.vdab_known_hosts)
+    try:
+        return sftp.server_at(chosen.vdab_sftp, key, hosts)
+    except ValueError as rule:
+        raise SettingInvalid(f"{PREFIX}VDAB_SFTP {rule}") from None
+
+
+def _signers() -> dict[bytes, str]:
+    """The keys that VDAB signs with."""
+    file = _set("VDAB_SIGNERS", settings().vdab_signers)
+    try:
+        with file.open("rb") as keys:
+            return ssh_signatures.read_keys(keys.read(KEYS_LIMIT).decode("utf-8", "replace"))
+    except (OSError, KeysUnfit) as unfit:
+        why = unfit if isinstance(unfit, KeysUnfit) else "it cannot be read"
+        raise SettingInvalid(f"{PREFIX}VDAB_SIGNERS: {why}") from None
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise SettingInvalid(
+            f"{PREFIX}EXCHANGE_KEY_FILE cannot be read: `protocolpoort vdab create-key` makes it"
+        ) from None
+
+
+def _set(name: str, value: Path | None) -> Path:
+    if value is None:
+        raise SettingInvalid(f"{PREFIX}{name} must name a file or folder for the exchange")
+    return value
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on the terminal; the function takes how much is done, of how much."""
+    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,81 @@
+"""How a round with VDAB ends, and what is taken away then: numbers, answers, files past their term.
+
+What ends nothing but what it made may always be done, also when the protocol is over.
+"""
+
+from datetime import date, datetime
+from pathlib import Path
+
+from sqlmodel import Session
+
+from app import access_log, rounds
+from app.moments import brussels_date
+from app.monitoring import PURPOSE
+from app.record import RecordType, Trace
+from app.rounds import Round, RoundFile, State
+from app.secret_files import shred
+from app.vdab import ExchangeRefused, Post, record
+
+SIGNATURE = ".sig"
+
+
+def staged(post: Post, round_: Round) -> Path:
+    """Where an answer stands until its round is released."""
+    return post.back / f"{round_.label}.db"
+
+
+def cancel(post: Post, reason: str) -> Round:
+    """End the round that is open, without a release. Raises ExchangeRefused when there is none."""
+    with post.office.database.writing() as session:
+        access_log.lock(session)
+        now, found = post.clock(), rounds.current(session)
+        if found is None:
+            raise ExchangeRefused("no round is open")
+        rounds.end(session, found, State.CANCELLED, now)
+        told = Trace(type=RecordType.ADMIN, purpose=PURPOSE, reason_reference=reason)
+        record(session, post, "vdabCancel", [told], now)
+    remove_overdue(post)
+    return found
+
+
+def overdue(session: Session, today: date) -> list[RoundFile]:
+    """The files that `remove_overdue` takes away on a day."""
+    return rounds.overdue(session, today)
+
+
+def remove_overdue(post: Post) -> list[RoundFile]:
+    """Take away, with a record each, the files whose term has passed or whose round has ended.
+
+    Cut off at any point, the next run goes on from there; what is gone is not recorded again.
+    """
+    now = post.clock()
+    with post.office.database.reading() as session:
+        ended = [one for one in rounds.newest_first(session) if one.ended_at]
+        files = overdue(session, brussels_date(now))
+    for round_ in ended:
+        _forget_answer(post, round_)
+    for file in files:
+        shred(post.out / file.name)
+        _record(post, file, now)
+    return files
+
+
+def _forget_answer(post: Post, round_: Round) -> None:
+    """What stood aside of VDAB: nothing when it is gone."""
+    answer = post.back / round_.answer_file
+    shred(staged(post, round_))
+    shred(answer)
+    shred(answer.with_name(answer.name + SIGNATURE))
+
+
+def _record(post: Post, file: RoundFile, now: datetime) -> None:
+    with post.office.database.writing() as session:
+        rounds.mark(session, file.name, removed_at=now)
+        told = Trace(
+            type=RecordType.ADMIN,
+            purpose=PURPOSE,
+            parent=file.event_id,
+            reason_reference=file.name,
+            file_digest=file.digest,
+        )
+        record(session, post, "vdabRemove", [told], now, organisation=file.organisation)

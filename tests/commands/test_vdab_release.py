@@ -1,0 +1,338 @@
+"""The result: profiles joined, numbers gone, nobody stands out, a file for each receiver."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import vdab_world
+from evidence import execute
+from vdab_world import World, number, quiet, rows_of
+
+from app import administration, rounds, vdab_ending, vdab_release
+from app.anonymity import HIDDEN, QUASI
+from app.database import Database
+from app.insz import contains_insz
+from app.monitoring import AGENCIES, COLUMNS, ORGANISATION
+from app.sealing import SealBroken
+from app.smoothing import Result
+from app.vdab import Closed, ExchangeRefused
+from app.vdab_release import Released
+
+BODIES = (*AGENCIES, ORGANISATION)
+PROFILE = {"scholingsniveau": "hoog", "oudsteNationaliteit": "SYR", "kbiRegio": "Limburg"}
+PERSONALIA = {"personalia": {"geboortedatum": "1990-05-05", "geslacht": {"code": {"code": "2"}}}}
+
+
+@pytest.fixture
+def world(store: Database, tmp_path: Path) -> World:
+    """The agency and VDAB, and ten persons who are alike."""
+    made = vdab_world.make_world(store, tmp_path)
+    made.add([number(at) for at in range(10)], profile=PROFILE, blocks=PERSONALIA)
+    return made
+
+
+def results() -> set[str]:
+    return {f"uit/vdab-20260601-1-uitkomst-{body}.csv.age" for body in BODIES}
+
+
+def back(world: World, rows: Callable[[list[str]], Iterable[Sequence[str]]] | None = None) -> None:
+    """A round up to its answer."""
+    world.take_in(world.answer(world.export(), rows))
+
+
+def release(world: World, k: int = 5) -> Released:
+    return vdab_release.release(world.post, k, quiet)
+
+
+def table(
+    world: World, body: str = ORGANISATION, label: str = "vdab-20260601-1"
+) -> list[dict[str, str]]:
+    """What a receiver reads."""
+    text = world.opened(f"{label}-uitkomst-{body}.csv.age", body)
+    return list(csv.DictReader(StringIO(text), delimiter=";"))
+
+
+def test_every_receiver_gets_the_rows_with_profile_and_without_number(world: World) -> None:
+    back(world)
+
+    done = release(world)
+
+    for body in BODIES:
+        rows = table(world, body)
+        assert len(rows) == 10
+        assert list(rows[0]) == ["rij", *(column.name for column in COLUMNS)]
+        for row in rows:
+            assert row["leeftijdscategorie"] == "35-44"
+            assert (row["geslacht"], row["kbiRegio"]) == ("2", "Limburg")
+            assert (row["datumContract"], row["eersteInschrijving"]) == ("2023-01-10", "2023-02-01")
+            assert (row["verblijfsstatus"], row["uitstroomNaarWerk"]) == ("", "")
+            assert not contains_insz(" ".join(row.values()))
+    assert (done.smoothed.rows, done.smoothed.suppressed, done.smoothed.smallest) == (10, 0, 10)
+
+
+def test_nobody_but_the_receiver_opens_a_file(world: World) -> None:
+    back(world)
+    release(world)
+
+    name = f"vdab-20260601-1-uitkomst-{AGENCIES[1]}.csv.age"
+
+    assert world.opened(name, AGENCIES[1])
+    with pytest.raises(SealBroken):
+        world.opened(name, ORGANISATION)
+
+
+def test_each_file_is_recorded_and_the_round_leaves_nothing_that_names_a_person(
+    world: World,
+) -> None:
+    back(world)
+
+    done = release(world)
+
+    [act] = world.records(operation="vdabRelease")
+    deliveries = world.records(type="delivery", parentId=act["eventId"])
+    assert act["counts"] == {
+        "k": 5,
+        "rows": 10,
+        "suppressed": 0,
+        "cancelled": 0,
+        "numbersHidden": 0,
+        "smallestClass": 10,
+    }
+    assert [one["organisation"] for one in deliveries] == [*BODIES]
+    assert len({one["fileDigest"] for one in deliveries}) == 4
+    assert len({one["keyFingerprint"] for one in deliveries}) == 4
+    assert all("subject" not in one for one in deliveries)
+    assert world.stands() == results()
+    with world.store.reading() as session:
+        [round_] = rounds.newest_first(session)
+        assert rounds.count_sent(session, round_) == 0
+        assert rounds.current(session) is None
+    assert round_.state is rounds.State.RELEASED
+    [removed] = world.records(operation="vdabRemove")
+    assert removed["reasonReference"] == "vdab-20260601-1.csv.age"
+    # Begun on 1 March 2022, for five years, and five years more.
+    assert done.plan.keep_until == date(2032, 3, 1)
+
+
+def test_two_releases_share_no_id_and_no_order(world: World) -> None:
+    def told(numbers: list[str]) -> Iterable[Sequence[str]]:
+        # A mark by which the test knows a person again, in a column that is no clue.
+        return [(*row[:4], f"merk {row[0][-4:-2]}", *row[5:]) for row in rows_of(numbers)]
+
+    back(world, told)
+    release(world)
+    first = table(world)
+    world.clock.forward(days=30)
+    back(world, told)
+    release(world)
+    second = table(world, label="vdab-20260701-2")
+
+    ids = [row["rij"] for row in (*first, *second)]
+    assert len(set(ids)) == 20
+    marks = [[row["statusDienstverlening"] for row in rows] for rows in (first, second)]
+    assert sorted(marks[0]) == sorted(marks[1])
+    assert marks[0] != marks[1]
+    assert marks[0] != sorted(marks[0])
+
+
+def test_who_stands_out_is_made_coarser_or_left_out_and_it_is_told(world: World) -> None:
+    world.add([number(20)], profile=PROFILE | {"oudsteNationaliteit": "NLD"}, blocks=PERSONALIA)
+    world.add(
+        [number(at) for at in range(30, 35)],
+        signed=["2024-01-01"],
+        profile=PROFILE,
+        blocks=PERSONALIA,
+    )
+    world.add([number(at) for at in range(40, 45)], signed=["2024-01-02"], blocks=PERSONALIA)
+    world.add([number(45)], signed=["2024-01-15"], blocks=PERSONALIA)
+    back(world)
+
+    done = release(world)
+
+    rows = table(world)
+    classes = Counter(tuple(row[name] for name in QUASI) for row in rows)
+    assert min(classes.values()) == done.smoothed.smallest >= 5
+    assert len(rows) == done.smoothed.rows == 22 - done.smoothed.suppressed
+    assert done.smoothed.suppressed == 2
+    assert "NLD" not in {row["oudsteNationaliteit"] for row in rows}
+
+
+def test_more_than_five_can_be_asked_for(world: World) -> None:
+    back(world)
+
+    with pytest.raises(ExchangeRefused, match="no 11 rows are alike"):
+        release(world, k=11)
+
+    assert world.records(type="delivery", organisation=AGENCIES[0]) == []
+    assert not results() & world.stands()
+    assert release(world, k=10).smoothed.smallest == 10
+
+
+def test_a_class_that_is_too_small_never_leaves_whatever_smoothing_did(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back(world)
+    monkeypatch.setattr(Result, "smallest_class", lambda _: 4)
+
+    with pytest.raises(ExchangeRefused, match="a combination stands in fewer than 5 rows"):
+        release(world)
+
+    assert not results() & world.stands()
+
+
+def test_dirt_goes_as_it_is_but_is_no_formula_and_no_number(world: World) -> None:
+    def dirty(numbers: list[str]) -> Iterable[Sequence[str]]:
+        for each in numbers:
+            yield (each, "", "", "=HYPERLINK(1)", "-5", f"zie {each}", "@SUM")
+
+    back(world, dirty)
+
+    done = release(world)
+
+    for row in table(world):
+        assert row["categorieWerkzoekende"] == "'=HYPERLINK(1)"
+        assert (row["statusDienstverlening"], row["uitstroomNaarWerk"]) == ("'-5", "'@SUM")
+        assert row["typeActies"] == HIDDEN
+    assert done.numbers == 10
+
+
+def test_who_has_another_number_since_keeps_her_profile_and_who_has_none_is_left_out(
+    world: World,
+) -> None:
+    back(world)
+    world.add([number(50)], profile=PROFILE, blocks=PERSONALIA, vorigeInsz=[number(0)])
+    execute(
+        world.store,
+        "UPDATE person SET cancelled_on = '2026-05-31' WHERE insz = :insz",
+        insz=number(1),
+    )
+
+    done = release(world)
+
+    assert (done.smoothed.rows, done.cancelled) == (9, 1)
+    assert {row["kbiRegio"] for row in table(world)} == {"Limburg"}
+
+
+def test_what_the_protocol_does_not_list_is_not_released(world: World) -> None:
+    back(world)
+    listed = vdab_release._terms
+
+    def fewer(*given: object) -> tuple[frozenset[str], date | None]:
+        codes, until = listed(*given)  # type: ignore[arg-type]
+        return codes - {"oudsteNationaliteit", "inschrijving"}, until
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vdab_release, "_terms", fewer)
+        release(world)
+
+    [head, *_] = table(world)
+    assert not {"oudsteNationaliteit", "eersteInschrijving", "recentsteInschrijving"} & {*head}
+    assert "geslacht" in head
+
+
+def test_without_a_key_of_each_receiver_nothing_is_released(world: World) -> None:
+    back(world)
+    vdab_world.forget_key(world.office, AGENCIES[2])
+
+    with pytest.raises(ExchangeRefused, match=f"there is no key of {AGENCIES[2]}"):
+        release(world)
+
+    assert not results() & world.stands()
+
+
+def test_nothing_is_released_before_an_answer_is_taken_in(world: World) -> None:
+    with pytest.raises(ExchangeRefused, match="no round is open"):
+        release(world)
+    world.export()
+
+    with pytest.raises(ExchangeRefused, match="is uitgevoerd, and not ingelezen"):
+        release(world)
+
+
+def test_an_answer_that_is_gone_is_taken_in_again(world: World) -> None:
+    back(world)
+    (world.post.back / "vdab-20260601-1.db").unlink()
+
+    with pytest.raises(ExchangeRefused, match="is gone"):
+        release(world)
+
+
+def suspend(world: World) -> None:
+    administration.suspend(world.office, "vdab-2023", "onderzoek", world.clock.now)
+
+
+def test_a_suspended_protocol_releases_nothing(world: World) -> None:
+    back(world)
+    suspend(world)
+
+    with pytest.raises(Closed, match="suspended"):
+        release(world)
+
+    assert not results() & world.stands()
+
+
+def test_a_suspension_while_files_are_made_takes_them_away_again(world: World) -> None:
+    back(world)
+
+    def meanwhile(what: str, far: int) -> None:
+        if (what, far) == ("files", 4):
+            suspend(world)
+
+    with pytest.raises(Closed, match="suspended"):
+        vdab_release.release(world.post, 5, meanwhile)
+
+    assert not results() & world.stands()
+    assert world.records(type="delivery", organisation=AGENCIES[0]) == []
+
+
+# How a round ends, and what a later command of retention takes away
+
+
+def test_a_round_that_is_cancelled_forgets_its_numbers_and_its_files(world: World) -> None:
+    back(world)
+
+    vdab_ending.cancel(world.post, "VDAB trekt terug")
+
+    assert world.stands() == set()
+    with world.store.reading() as session:
+        [round_] = rounds.newest_first(session)
+        assert rounds.count_sent(session, round_) == 0
+    assert round_.state is rounds.State.CANCELLED
+    [record] = world.records(operation="vdabCancel")
+    assert record["reasonReference"] == "VDAB trekt terug"
+    with pytest.raises(ExchangeRefused, match="no round is open"):
+        vdab_ending.cancel(world.post, "nog eens")
+
+
+def test_what_is_past_its_term_is_taken_away_once(world: World) -> None:
+    back(world)
+    last = release(world).plan.keep_until
+    assert last is not None
+    world.office.keys.create(world.clock.now.replace(year=2032, month=3), months=1)
+
+    world.clock.now = world.clock.now.replace(year=2032, month=3, day=1)
+    kept = vdab_ending.remove_overdue(world.post)
+    world.clock.now = world.clock.now.replace(day=2)
+    gone = vdab_ending.remove_overdue(world.post)
+    again = vdab_ending.remove_overdue(world.post)
+
+    assert (kept, again) == ([], [])
+    assert {f"uit/{file.name}" for file in gone} == results()
+    assert world.stands() == set()
+    assert len(world.records(operation="vdabRemove")) == 5  # the four, and the numbers before
+
+
+def test_what_was_left_by_a_run_that_was_cut_off_goes_with_the_next(world: World) -> None:
+    back(world)
+    release(world)
+    left = [world.post.back / name for name in ("vdab-20260601-1.db",)]
+    for file in left:
+        file.write_bytes(b"left")
+
+    vdab_ending.remove_overdue(world.post)
+
+    assert world.stands() == results()
