@@ -92,8 +92,9 @@ def _gather(
 def _sent(said: Granted, round_: Round, number: str, since: str) -> Trace:
     return trace(
         said,
-        type=RecordType.ACCESS,
-        parent=round_.delivery_id,  # of the file, which stands only when that is made
+        type=RecordType.DELIVERY,
+        # She is told of it once the file is made: until then this record does not stand.
+        parent=round_.delivery_id,
         requested=said.fields,
         delivered=said.fields,
         subject=number,

@@ -145,7 +145,15 @@ class World:
     def subjects(self) -> list[str]:
         """The persons of the records about one, in the order of the records."""
         key = self.office.keys.at(self.clock.now)
-        return [key.reveal("subject", one["subject"]) for one in self.records(type="access")]
+        return [key.reveal("subject", one["subject"]) for one in self.persons()]
+
+    def persons(self) -> list[dict[str, Any]]:
+        """The records about a person."""
+        return [one for one in self.records() if "subject" in one]
+
+    def deliveries(self, **having: object) -> list[dict[str, Any]]:
+        """The records of files."""
+        return [one for one in self.records(type="delivery", **having) if "subject" not in one]
 
     def stands(self) -> set[str]:
         """The files of the exchange, hidden ones too."""

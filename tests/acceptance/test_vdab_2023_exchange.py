@@ -220,12 +220,14 @@ def test_each_person_has_a_record_of_the_number_alone_before_the_file_has_one(
     told: Story,
 ) -> None:
     persons = [one for one in told.records if "subject" in one]
-    [delivery] = told.having(type="delivery", operation="exchangeVdab", organisation=VDAB)[:1]
+    files = told.having(type="delivery", operation="exchangeVdab", organisation=VDAB)
+    delivery = next(one for one in files if "subject" not in one)
 
     assert {one["deliveredFields"][0] for one in persons} == {"personalia.insz"}
     assert {len(one["deliveredFields"]) for one in persons} == {1}
     assert told.records.index(delivery) > max(map(told.records.index, persons))
     assert (delivery["counts"], delivery["quotaOrdinal"]) == ({"persons": 12}, 1)
+    assert {one["parentId"] for one in persons} == {delivery["eventId"]}
 
 
 # Steps 2 and 3: over the server of VDAB, there and back

@@ -9,8 +9,9 @@ from evidence import execute
 from sqlmodel import Session
 from vdab_world import NOW, World, number, quiet, with_profile
 
-from app import administration, rounds, vdab_ending, vdab_export
+from app import administration, own_view, rounds, vdab_ending, vdab_export
 from app.database import Database
+from app.insz import Insz
 from app.monitoring import ORGANISATION
 from app.vdab import Closed, ExchangeRefused, MachineRefused
 
@@ -50,14 +51,15 @@ def test_each_person_is_recorded_with_the_number_alone_and_the_file_after_them(
 
     made = world.export()
 
-    persons, [delivery] = world.records(type="access"), world.records(type="delivery")
+    persons, [delivery] = world.persons(), world.deliveries()
+    made_id = delivery["eventId"]
     assert world.subjects() == [number(1), number(2)]
     for one in persons:
         assert (one["operation"], one["organisation"]) == ("exchangeVdab", ORGANISATION)
         assert one["deliveredFields"] == one["requestedFields"] == ["personalia.insz"]
         assert (one["protocol"], one["purpose"]) == ("vdab-2023", "monitoringDerdePijler")
         assert (one["subjectBasis"], one["functionProfile"]) == ("any", "monitoring")
-        assert one["parentId"] == world.records(type="delivery")[0]["eventId"]
+        assert one["parentId"] == made_id
         assert "quotaOrdinal" not in one
     assert world.records()[-1] == delivery
     assert delivery["fileDigest"] == made.digest
@@ -130,7 +132,28 @@ def test_a_round_that_was_cut_off_goes_on_and_records_nobody_twice(
 
     assert (made.persons, made.round.id) == (6, 1)
     assert sorted(world.subjects()) == sorted(numbers)
-    assert [one["counts"]["persons"] for one in world.records(type="delivery")] == [6]
+    assert [one["counts"]["persons"] for one in world.deliveries()] == [6]
+
+
+def told(world: World, whom: str) -> list[str]:
+    """Who has the data of a person, as she sees it herself."""
+    with world.store.reading() as session:
+        shown, _ = own_view._find(session, Insz(whom), world.office.keys, None)
+    return [record["organisation"] for _, record in shown]
+
+
+def test_a_person_is_told_that_vdab_has_her_number_once_the_file_is_made(world: World) -> None:
+    world.add([number(1)])
+
+    def cut_off(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        vdab_export.export(world.post, cut_off)
+    before = told(world, number(1))
+    world.export()
+
+    assert (before, told(world, number(1))) == ([], [ORGANISATION])
 
 
 def test_nobody_in_the_group_makes_no_file_and_takes_no_turn(world: World) -> None:
@@ -154,7 +177,7 @@ def test_a_second_round_waits_for_the_next_half_year(world: World) -> None:
 
     assert world.export().round.label == "vdab-20260701-2"
     assert refused(world) == [("denied", "quota")]
-    assert [one["quotaOrdinal"] for one in world.records(type="delivery")] == [1, 1]
+    assert [one["quotaOrdinal"] for one in world.deliveries()] == [1, 1]
 
 
 def test_a_round_that_is_open_is_ended_first(world: World) -> None:
@@ -232,7 +255,7 @@ def test_a_suspension_in_the_middle_stops_it_and_no_file_is_made(
         vdab_export.export(world.post, lambda done: suspend(world) if done == 4 else None)
 
     assert (len(world.subjects()), world.stands()) == (4, set())
-    assert world.records(type="delivery") == []
+    assert world.deliveries() == []
 
 
 def test_a_suspension_while_the_file_is_made_takes_it_away_again(
@@ -251,7 +274,7 @@ def test_a_suspension_while_the_file_is_made_takes_it_away_again(
         world.export()
 
     assert world.stands() == set()
-    assert world.records(type="delivery") == []
+    assert world.deliveries() == []
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_recorded(world: World) -> None:
@@ -262,7 +285,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_recorded(world: World) -> N
         world.export()
 
     assert refused(world) == [("error", "error")]
-    assert world.records(type="delivery") == []
+    assert world.deliveries() == []
 
 
 def test_when_no_record_can_be_written_nothing_is_made(world: World) -> None:

@@ -93,7 +93,7 @@ def test_each_file_is_recorded_and_the_round_leaves_nothing_that_names_a_person(
     done = release(world)
 
     [act] = world.records(operation="vdabRelease")
-    deliveries = world.records(type="delivery", parentId=act["eventId"])
+    deliveries = world.deliveries(parentId=act["eventId"])
     assert act["counts"] == {
         "k": 5,
         "rows": 10,
@@ -167,7 +167,7 @@ def test_more_than_five_can_be_asked_for(world: World) -> None:
     with pytest.raises(ExchangeRefused, match="no 11 rows are alike"):
         release(world, k=11)
 
-    assert world.records(type="delivery", organisation=AGENCIES[0]) == []
+    assert world.deliveries(organisation=AGENCIES[0]) == []
     assert not results() & world.stands()
     assert release(world, k=10).smoothed.smallest == 10
 
@@ -286,7 +286,7 @@ def test_a_suspension_while_files_are_made_takes_them_away_again(world: World) -
         vdab_release.release(world.post, 5, meanwhile)
 
     assert not results() & world.stands()
-    assert world.records(type="delivery", organisation=AGENCIES[0]) == []
+    assert world.deliveries(organisation=AGENCIES[0]) == []
 
 
 # How a round ends, and what a later command of retention takes away

@@ -70,7 +70,7 @@ def test_what_was_recorded_is_sent_once_and_that_is_recorded(world: World, vdab:
     assert (first, second) == ([NUMBERS], [])
     assert [file.name for file in vdab.files.iterdir()] == [NUMBERS]
     assert (vdab.files / NUMBERS).read_bytes() == (world.post.out / NUMBERS).read_bytes()
-    [delivery] = world.records(type="delivery")
+    [delivery] = world.deliveries()
     [sent] = world.records(operation="vdabSend")
     assert (sent["parentId"], sent["fileDigest"]) == (delivery["eventId"], made.digest)
 
