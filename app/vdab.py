@@ -1,5 +1,7 @@
 """The exchange with VDAB: what its acts need, whether the protocol opens them, their records."""
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -144,18 +146,36 @@ def record(
 def step(post: Post, operation: str) -> Iterator[None]:
     """An act of several transactions: when it is refused, on whatever ground, that is recorded.
 
-    Raises ExchangeRefused for a full disk too.
+    One at a time. Raises ExchangeRefused for a full disk too.
     """
     try:
         try:
-            post.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            yield
+            with alone(post):
+                yield
         except (OSError, sqlite3.Error) as error:
             what = error.strerror if isinstance(error, OSError) else str(error)
             raise MachineRefused(f"this machine refuses: {what}") from None
     except ExchangeRefused as refused:
         _record_refusal(post, operation, refused)
         raise
+
+
+@contextmanager
+def alone(post: Post) -> Iterator[None]:
+    """The folder is of one command at a time; ends with the process, however that ends.
+
+    Raises ExchangeRefused while another one is at work.
+    """
+    post.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = os.open(post.folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ExchangeRefused("another command of the exchange is at work") from None
+        yield
+    finally:
+        os.close(folder)
 
 
 def _record_refusal(post: Post, operation: str, refused: ExchangeRefused) -> None:

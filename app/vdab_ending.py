@@ -14,7 +14,7 @@ from app.monitoring import PURPOSE
 from app.record import RecordType, Trace
 from app.rounds import Round, RoundFile, State
 from app.secret_files import shred
-from app.vdab import ExchangeRefused, Post, record
+from app.vdab import ExchangeRefused, Post, alone, record
 
 SIGNATURE = ".sig"
 
@@ -26,6 +26,13 @@ def staged(post: Post, round_: Round) -> Path:
 
 def cancel(post: Post, reason: str) -> Round:
     """End the round that is open, without a release. Raises ExchangeRefused when there is none."""
+    with alone(post):
+        found = _cancel(post, reason)
+        tidy(post)
+    return found
+
+
+def _cancel(post: Post, reason: str) -> Round:
     with post.office.database.writing() as session:
         access_log.lock(session)
         now, found = post.clock(), rounds.current(session)
@@ -34,7 +41,6 @@ def cancel(post: Post, reason: str) -> Round:
         rounds.end(session, found, State.CANCELLED, now)
         told = Trace(type=RecordType.ADMIN, purpose=PURPOSE, reason_reference=reason)
         record(session, post, "vdabCancel", [told], now)
-    remove_overdue(post)
     return found
 
 
@@ -47,7 +53,14 @@ def remove_overdue(post: Post) -> list[RoundFile]:
     """Take away, with a record each, the files whose term has passed or whose round has ended.
 
     Cut off at any point, the next run goes on from there; what is gone is not recorded again.
+    Raises ExchangeRefused while a command of the exchange is at work.
     """
+    with alone(post):
+        return tidy(post)
+
+
+def tidy(post: Post) -> list[RoundFile]:
+    """What `remove_overdue` does, for a command that is at work."""
     now = post.clock()
     with post.office.database.reading() as session:
         ended = [one for one in rounds.newest_first(session) if one.ended_at]

@@ -25,7 +25,7 @@ from app.returned_rows import DELIMITER, Row, guarded
 from app.rounds import Round, RoundFile, State
 from app.secret_files import streamed
 from app.vdab import EXCHANGE, Advance, ExchangeRefused, Post, act, record, step, the_round, trace
-from app.vdab_ending import remove_overdue, staged
+from app.vdab_ending import staged, tidy
 
 RECEIVERS = (*AGENCIES, ORGANISATION)
 ID = "rij"
@@ -84,7 +84,7 @@ def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released
             for body in digests:
                 (post.out / plan.round.result_file(body)).unlink()
             raise
-        remove_overdue(post)
+        tidy(post)
         return released
 
 

@@ -13,7 +13,7 @@ from app import administration, own_view, rounds, vdab_ending, vdab_export
 from app.database import Database
 from app.insz import Insz
 from app.monitoring import ORGANISATION
-from app.vdab import Closed, ExchangeRefused, MachineRefused
+from app.vdab import Closed, ExchangeRefused, MachineRefused, alone
 
 FILE = "vdab-20260601-1.csv.age"
 
@@ -275,6 +275,16 @@ def test_a_suspension_while_the_file_is_made_takes_it_away_again(
 
     assert world.stands() == set()
     assert world.deliveries() == []
+
+
+def test_two_commands_at_once_are_one_too_many(world: World) -> None:
+    world.add([number(1)])
+
+    with alone(world.post), pytest.raises(ExchangeRefused, match="another command"):
+        world.export()
+
+    assert refused(world) == [("invalid", "invalidRequest")]
+    assert world.export().persons == 1
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_recorded(world: World) -> None:
