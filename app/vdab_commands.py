@@ -104,10 +104,11 @@ def vdab_take_in(
     """Check an answer of VDAB to its last row, and let it stand aside until it is released."""
     post, signers = _post(actor, profile), _signers()
     identity = _secret(_set("EXCHANGE_KEY_FILE", settings().exchange_key_file))
+    size = file.stat().st_size if file.is_file() else None
     with _bar("bytes") as advance:
         counted = _attempt(
             lambda: vdab_return.take_in(
-                post, file, identity, signers, lambda done: advance(done, None)
+                post, file, identity, signers, lambda done: advance(done, size)
             )
         )
     rows = [
@@ -254,7 +255,11 @@ def _set(name: str, value: Path | None) -> Path:
 
 @contextmanager
 def _bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on the terminal; the function takes how much is done, of how much."""
+    """A bar on the terminal; the function takes how much is done, of how much where it is known."""
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def advance(done: int, total: int | None) -> None:
+            bar.update(task, description=f"{what} {done}", completed=done, total=total)
+
+        yield advance

@@ -14,6 +14,7 @@ from app.monitoring import PURPOSE
 from app.record import RecordType, Trace
 from app.rounds import Round, RoundFile, State
 from app.secret_files import shred
+from app.sftp import PART
 from app.vdab import ExchangeRefused, Post, alone, record
 
 SIGNATURE = ".sig"
@@ -74,11 +75,14 @@ def tidy(post: Post) -> list[RoundFile]:
 
 
 def _forget_answer(post: Post, round_: Round) -> None:
-    """What stood aside of VDAB: nothing when it is gone."""
+    """What stood aside of VDAB, and drafts of a run that was cut off: nothing when it is gone."""
     answer = post.back / round_.answer_file
-    shred(staged(post, round_))
-    shred(answer)
-    shred(answer.with_name(answer.name + SIGNATURE))
+    left = [staged(post, round_), answer, answer.with_name(answer.name + SIGNATURE)]
+    for folder in (post.out, post.back):
+        left += folder.glob(f".{round_.label}[.-]*")
+        left += folder.glob(f"{round_.label}[.-]*{PART}")
+    for file in left:
+        shred(file)
 
 
 def _record(post: Post, file: RoundFile, now: datetime) -> None:

@@ -329,10 +329,17 @@ def test_what_is_past_its_term_is_taken_away_once(world: World) -> None:
 def test_what_was_left_by_a_run_that_was_cut_off_goes_with_the_next(world: World) -> None:
     back(world)
     release(world)
-    left = [world.post.back / name for name in ("vdab-20260601-1.db",)]
-    for file in left:
+    other = world.post.back / ".vdab-20260601-12.db.draft"  # of another round
+    for file in (
+        world.post.back / "vdab-20260601-1.db",
+        world.post.back / ".vdab-20260601-1.db.draft",
+        world.post.back / "vdab-20260601-1-antwoord.csv.age.part",
+        world.post.out / ".vdab-20260601-1-uitkomst.db.draft",
+        world.post.out / ".vdab-20260601-1.csv.age.0123456789abcdef",
+        other,
+    ):
         file.write_bytes(b"left")
 
     vdab_ending.remove_overdue(world.post)
 
-    assert world.stands() == results()
+    assert world.stands() == results() | {f"terug/{other.name}"}

@@ -38,6 +38,7 @@ from service import (
 from sqlalchemy import make_url
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlmodel import SQLModel
+from vdab_world import make_world, number, quiet
 
 from app import (
     access_log,
@@ -52,6 +53,8 @@ from app import (
     log_keys,
     log_tree,
     roles,
+    vdab_ending,
+    vdab_release,
 )
 from app.administration import Office
 from app.database import Database
@@ -438,6 +441,24 @@ async def test_reports_are_made_answered_and_delivered_under_the_granted_role(
 
     assert [one.result for one in ended] == ["geen verbinding (ConnectError)"] * 2
     assert len(page.json()["items"]) == 3
+
+
+async def test_the_exchange_with_vdab_is_possible_under_the_granted_role(
+    service: Service, tmp_path: Path
+) -> None:
+    world = make_world(service.office.database, tmp_path)
+    world.add([number(at) for at in range(10)])
+
+    world.take_in(world.answer(world.export()))
+    released = vdab_release.release(world.post, 5, quiet)
+    service.clock.forward(days=60)
+    world.clock.now = service.clock.now
+    world.office.keys.create(world.clock.now, months=1)
+    world.export()
+    vdab_ending.cancel(world.post, "proef")
+
+    assert released.smoothed.rows >= 10
+    assert len(world.records(operation="vdabRemove")) == 2
 
 
 async def test_an_append_that_completes_tiles_is_possible_under_the_granted_role(
