@@ -95,10 +95,10 @@ class Sshd:
         self.start()
 
 
-def make_key(file: Path, kind: str = "ed25519") -> Path:
+def make_key(file: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
     """A key pair of ssh-keygen; the public half beside it in `.pub`."""
     subprocess.run(
-        ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "", "-f", str(file)], check=True
+        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(file)], check=True
     )
     return file
 

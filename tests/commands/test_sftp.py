@@ -208,6 +208,15 @@ def test_a_file_of_the_setup_that_is_missing_or_wrong_is_named(
         sftp.upload(replace(server_of(vdab), **{which: wrong}), file, seen)  # type: ignore[arg-type]
 
 
+def test_a_key_that_asks_for_a_passphrase_is_of_no_use(
+    vdab: Sshd, tmp_path: Path, file: Path
+) -> None:
+    key = sshd.make_key(tmp_path / "locked", passphrase="geheim")
+
+    with pytest.raises(TransferFailed, match="no private key without passphrase"):
+        sftp.upload(replace(server_of(vdab), key_file=key), file, seen)
+
+
 def test_a_server_that_does_not_answer_is_said(vdab: Sshd, file: Path) -> None:
     with pytest.raises(TransferFailed, match="try again, it goes on from where it was"):
         sftp.upload(replace(server_of(vdab), port=free_port()), file, seen)

@@ -1,12 +1,17 @@
 """`protocolpoort vdab`: what each command says, and how it ends when the set-up is not there."""
 
+import time
 from pathlib import Path
 
 import pytest
 import sshd
-from programs import Ended, Within
+import vdab_world
+from programs import Ended, Within, run, started
+from vdab_world import number
 
 from app import sealing
+from app.database import Database
+from app.deps import read_clock
 
 HOST = "sftp://agii@127.0.0.1:1/in"
 
@@ -138,3 +143,36 @@ def test_a_number_is_no_reason_and_no_profile(command: Within) -> None:
 
     assert given.code == named.code == 2
     assert "90722501478" not in given.err + named.err
+
+
+def test_an_export_that_is_killed_goes_on_and_sends_nobody_twice(
+    own_folder: Path, migrated_file: bytes
+) -> None:
+    (own_folder / "poort.db").write_bytes(migrated_file)
+    store = Database(url := f"sqlite:///{own_folder}/poort.db")
+    world = vdab_world.make_world(store, own_folder)
+    world.clock.now = read_clock()
+    world.office.keys.create(world.clock.now, months=1)
+    world.add(numbers := [number(at) for at in range(2500)])
+    settings = {
+        "MODE": "production",
+        "DATABASE_URL": url,
+        "MONTH_KEYS": "month-keys",
+        "EXCHANGE": "exchange",
+    }
+    command = ("vdab", "export", "--profile", vdab_world.PROFILE)
+
+    with started(own_folder, *command, **settings) as program:
+        while not world.persons() and program.poll() is None:
+            time.sleep(0.01)
+        program.kill()
+        program.wait()
+    recorded = len(world.persons())
+    ended = run(own_folder, *command, **settings)
+
+    assert 1000 <= recorded < 2500
+    assert ended.code == 0, ended.err
+    [delivery] = world.deliveries()
+    assert delivery["counts"] == {"persons": 2500}
+    assert sorted(world.subjects()) == sorted(numbers)
+    store.dispose()

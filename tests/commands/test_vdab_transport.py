@@ -1,5 +1,6 @@
 """Sending and fetching over a real OpenSSH server, by the records of what was made."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,3 +199,20 @@ def test_a_transfer_that_failed_is_done_again(world: World, vdab: Sshd) -> None:
 
     assert send(world, vdab) == [NUMBERS]
     assert len(world.records(operation="vdabSend")) == 2
+
+
+def test_a_full_disk_while_fetching_is_said_and_the_part_is_gone_on_with(
+    world: World, vdab: Sshd
+) -> None:
+    put(vdab, answer := world.answer(world.export()))
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sftp.os, "fsync", full)  # type: ignore[attr-defined]
+        with pytest.raises(ExchangeRefused, match="this machine refuses: No space left"):
+            fetch(world, vdab)
+
+    assert [file.name for file in world.post.back.iterdir()] == [f"{ANSWER}.part"]
+    assert fetch(world, vdab).read_bytes() == answer.read_bytes()
