@@ -31,7 +31,8 @@ class KeysUnfit(Exception):
 
 
 def read_keys(text: str) -> dict[bytes, str]:
-    """Public keys as OpenSSH writes them, one a line: their fingerprints. Raises KeysUnfit."""
+    """Public keys as OpenSSH writes them, one a line, with what a record names each by: the SHA-256
+    that `ssh-keygen -l` shows, in hex as every digest of a record. Raises KeysUnfit."""
     lines = [line for line in map(str.strip, text.splitlines()) if line and line[0] != "#"]
     found = {}
     for line in lines:
@@ -39,7 +40,7 @@ def read_keys(text: str) -> dict[bytes, str]:
             key = asyncssh.import_public_key(line)
         except (asyncssh.KeyImportError, ValueError):
             raise KeysUnfit("a line holds no public key of OpenSSH") from None
-        found[key.public_data] = key.get_fingerprint()
+        found[key.public_data] = f"sha256:{hashlib.sha256(key.public_data).hexdigest()}"
     if not found:
         raise KeysUnfit("no public key of OpenSSH is in it")
     return found

@@ -197,10 +197,11 @@ def unsealed(content: bytes, identity: sealing.Identity) -> str:
     return target.getvalue().decode()
 
 
-def make_world(store: Database, folder: Path) -> World:
+def make_world(store: Database, folder: Path, keys: MonthKeys | None = None) -> World:
     """The protocol in force, its list and its begin settled, and a key for everybody."""
+    folder.mkdir(exist_ok=True)
     clock = Clock(NOW)
-    keys = MonthKeys(folder / "month-keys")
+    keys = keys or MonthKeys(folder / "month-keys")
     keys.create(NOW, months=2)
     office = Office(store, keys, ORIGIN, "ambtenaar-1")
     sources, faults = protocols.read_files([PROTOCOLS / "vdab-2023.yaml"])

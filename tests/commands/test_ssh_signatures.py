@@ -2,6 +2,7 @@
 
 import base64
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,10 @@ def test_a_signature_of_a_known_key_holds(tmp_path: Path, file: Path, kind: str)
 
     found = ssh_signatures.signer_of(file, signature, NAMESPACE, known)
 
-    assert known[found].startswith("SHA256:")
+    shown = subprocess.run(["ssh-keygen", "-l", "-f", key], check=True, capture_output=True)
+    [_, encoded, *_] = shown.stdout.decode().split()
+    digest = base64.b64decode(encoded.removeprefix("SHA256:") + "=")
+    assert known[found] == f"sha256:{digest.hex()}"
     assert list(known).index(found) == 1
 
 

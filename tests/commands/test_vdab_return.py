@@ -72,7 +72,7 @@ def test_an_answer_is_taken_in_counted_and_recorded(world: World, made: Exported
     assert record["counts"]["leeg.categorieWerkzoekende"] == 1
     assert record["counts"]["afwijkend.typeActies"] == 1
     assert record["fileDigest"].startswith("sha256:")
-    assert record["keyFingerprint"].startswith("SHA256:")
+    assert record["keyFingerprint"].startswith("sha256:")
     assert world.stands() == {SENT, ASIDE}
     assert (world.post.folder / ASIDE).stat().st_mode & 0o777 == 0o600
     assert file.exists()  # where the operator put it

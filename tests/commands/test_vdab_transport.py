@@ -84,7 +84,7 @@ def test_an_answer_is_fetched_with_its_signature_and_recorded(world: World, vdab
     assert (file.name, file.parent) == (ANSWER, world.post.back)
     assert file.stat().st_mode & 0o777 == 0o600
     [record] = world.records(operation="vdabFetch")
-    assert record["keyFingerprint"].startswith("SHA256:")
+    assert record["keyFingerprint"].startswith("sha256:")
     assert world.take_in(file).rows == 6
 
 
