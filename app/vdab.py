@@ -14,7 +14,7 @@ from sqlmodel import Session
 
 from app import access_log, driver, policy, protocols, rounds
 from app.administration import Office
-from app.errors import Outcome, QuotaTaken, Reason
+from app.errors import Outcome, Reason
 from app.moments import brussels_date
 from app.monitoring import NUMBER, ORGANISATION, PURPOSE
 from app.policy import Clause, Granted, Operation, Question, Refused
@@ -123,10 +123,7 @@ def record(
     organisation: str = ORGANISATION,
     event_id: str | None = None,
 ) -> list[str]:
-    """Write a record for each; their ids. Raises ExchangeRefused when the quota has no turn.
-
-    `event_id`: that of the only one, where it was chosen beforehand.
-    """
+    """Write a record for each; their ids. `event_id`: that of the only one, where it was chosen."""
     desk = post.office
     given = {"organisation": organisation, "function_profile": post.function_profile}
     commands = [
@@ -135,10 +132,7 @@ def record(
     if event_id:
         [(visit, only)] = commands
         commands = [(replace(visit, event_id=event_id), only)]
-    try:
-        access_log.write_commands(session, desk.keys, desk.origin, commands, now)
-    except QuotaTaken:
-        raise ExchangeRefused("the round of this half-year was taken meanwhile") from None
+    access_log.write_commands(session, desk.keys, desk.origin, commands, now)
     return [visit.event_id for visit, _ in commands]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sshd
+from asyncssh import SFTPClient
 from programs import free_port
 from sshd import Sshd
 
@@ -151,6 +152,40 @@ def test_a_file_of_ten_gigabytes_is_not_fetched(vdab: Sshd, tmp_path: Path) -> N
 def test_what_is_not_there_yet_is_said(vdab: Sshd, tmp_path: Path) -> None:
     with pytest.raises(TransferFailed, match=r"is not on the server \(yet\)"):
         sftp.download(server_of(vdab), NAME, tmp_path / NAME, LIMIT, seen)
+
+
+def sizes(monkeypatch: pytest.MonkeyPatch, change: int) -> None:
+    """A server that says that what stands there is longer or shorter than it is."""
+    told = sftp._size
+
+    async def wrong(client: SFTPClient, place: str) -> int | None:
+        size = await told(client, place)
+        return size if size is None else size + change
+
+    monkeypatch.setattr(sftp, "_size", wrong)
+
+
+def test_a_file_that_becomes_shorter_while_it_is_fetched_is_no_file(
+    vdab: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (vdab.files / NAME).write_bytes(CONTENT)
+    sizes(monkeypatch, 1)
+
+    with pytest.raises(TransferFailed, match="became shorter"):
+        sftp.download(server_of(vdab), NAME, tmp_path / NAME, LIMIT, seen)
+
+    assert not (tmp_path / NAME).exists()
+
+
+def test_a_file_that_the_server_does_not_hold_whole_gets_no_name(
+    vdab: Sshd, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes(monkeypatch, -1)
+
+    with pytest.raises(TransferFailed, match="does not hold the whole file"):
+        sftp.upload(server_of(vdab), file, seen)
+
+    assert list(on_server(vdab)) == [f"{NAME}.part"]
 
 
 def test_a_link_on_the_server_is_not_followed(vdab: Sshd, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import sshd
 import vdab_world
 from programs import Ended, Within, run, started
-from vdab_world import number
+from vdab_world import World, number
 
 from app import sealing
 from app.database import Database
@@ -145,21 +145,22 @@ def test_a_number_is_no_reason_and_no_profile(command: Within) -> None:
     assert "90722501478" not in given.err + named.err
 
 
+def in_production(folder: Path, migrated_file: bytes) -> tuple[World, dict[str, str]]:
+    """The agency with everything settled, today, and the settings of its commands."""
+    (folder / "poort.db").write_bytes(migrated_file)
+    store = Database(url := f"sqlite:///{folder}/poort.db")
+    world = vdab_world.make_world(store, folder)
+    world.clock.now = read_clock()
+    world.office.keys.create(world.clock.now, months=1)
+    places = {"DATABASE_URL": url, "MONTH_KEYS": "month-keys", "EXCHANGE": "exchange"}
+    return world, {"MODE": "production", **places}
+
+
 def test_an_export_that_is_killed_goes_on_and_sends_nobody_twice(
     own_folder: Path, migrated_file: bytes
 ) -> None:
-    (own_folder / "poort.db").write_bytes(migrated_file)
-    store = Database(url := f"sqlite:///{own_folder}/poort.db")
-    world = vdab_world.make_world(store, own_folder)
-    world.clock.now = read_clock()
-    world.office.keys.create(world.clock.now, months=1)
+    world, settings = in_production(own_folder, migrated_file)
     world.add(numbers := [number(at) for at in range(2500)])
-    settings = {
-        "MODE": "production",
-        "DATABASE_URL": url,
-        "MONTH_KEYS": "month-keys",
-        "EXCHANGE": "exchange",
-    }
     command = ("vdab", "export", "--profile", vdab_world.PROFILE)
 
     with started(own_folder, *command, **settings) as program:
@@ -175,4 +176,27 @@ def test_an_export_that_is_killed_goes_on_and_sends_nobody_twice(
     [delivery] = world.deliveries()
     assert delivery["counts"] == {"persons": 2500}
     assert sorted(world.subjects()) == sorted(numbers)
-    store.dispose()
+    world.store.dispose()
+
+
+def test_a_round_is_listed_and_cancelled(
+    own_folder: Path,
+    migrated_file: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    command = Within(monkeypatch, capfd)
+    world, settings = in_production(own_folder, migrated_file)
+    world.add([number(1)])
+
+    made = command("vdab", "export", "--profile", vdab_world.PROFILE, **settings)
+    listed = command("vdab", "list", **settings)
+    cancelled = command("vdab", "cancel", "--reason", "proef", **settings)
+
+    [path, digest] = made.out.split()
+    name = Path(path).name
+    label = name.removesuffix(".csv.age")
+    assert listed.out == (f"{label}\tuitgevoerd\t1\t{name}\t0887010362\t{digest}\t-\t-\t-\n")
+    assert (cancelled.code, cancelled.err) == (0, f"{label} is ended\n")
+    assert not Path(path).exists()
+    world.store.dispose()

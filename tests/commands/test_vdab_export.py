@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import vdab_world
 from evidence import execute
+from service import closed_log
 from sqlmodel import Session
 from vdab_world import NOW, World, number, quiet, with_profile
 
@@ -296,6 +297,17 @@ def test_a_folder_that_cannot_be_written_is_said_and_recorded(world: World) -> N
 
     assert refused(world) == [("error", "error")]
     assert world.deliveries() == []
+
+
+def test_a_refusal_is_told_when_the_log_takes_no_record_of_it(world: World) -> None:
+    vdab_world.forget_key(world.office, ORGANISATION)
+
+    closed = closed_log(world)  # type: ignore[arg-type]  # it needs the office alone
+
+    with closed, pytest.raises(ExchangeRefused, match="there is no key of"):
+        world.export()
+
+    assert refused(world) == []
 
 
 def test_when_no_record_can_be_written_nothing_is_made(world: World) -> None:

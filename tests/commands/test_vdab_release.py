@@ -12,7 +12,7 @@ import vdab_world
 from evidence import execute
 from vdab_world import World, number, quiet, rows_of
 
-from app import administration, rounds, vdab_ending, vdab_release
+from app import administration, rounds, vdab_ending, vdab_release, vdab_return
 from app.anonymity import HIDDEN, QUASI
 from app.database import Database
 from app.insz import contains_insz
@@ -72,6 +72,50 @@ def test_every_receiver_gets_the_rows_with_profile_and_without_number(world: Wor
             assert (row["verblijfsstatus"], row["uitstroomNaarWerk"]) == ("", "")
             assert not contains_insz(" ".join(row.values()))
     assert (done.smoothed.rows, done.smoothed.suppressed, done.smoothed.smallest) == (10, 0, 10)
+
+
+def test_a_file_is_the_same_in_small_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vdab_release, "PIECE", 10)
+    back(world)
+
+    release(world)
+
+    assert len(table(world)) == 10
+
+
+def another_round(world: World) -> None:
+    """As by somebody on another machine, with a folder of her own."""
+    with world.store.writing() as session:
+        current = rounds.current(session)
+        assert current is not None
+        rounds.end(session, current, rounds.State.CANCELLED, world.clock.now)
+        other = rounds.begin(session, world.clock.now.date(), "another")
+        rounds.advance(session, other, current.state)
+
+
+def test_an_answer_to_a_round_that_ended_meanwhile_is_not_taken_in(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = world.answer(world.export())
+    monkeypatch.setattr(vdab_return.Counted, "add", lambda *_: another_round(world))
+
+    with pytest.raises(ExchangeRefused, match="another round was begun meanwhile"):
+        world.take_in(answer)
+
+    assert "terug/vdab-20260601-1.db" not in world.stands()
+
+
+def test_a_result_of_a_round_that_is_over_is_not_released(world: World) -> None:
+    back(world)
+
+    def meanwhile(what: str, far: int) -> None:
+        if (what, far) == ("files", 4):
+            another_round(world)
+
+    with pytest.raises(ExchangeRefused, match="another round was begun meanwhile"):
+        vdab_release.release(world.post, 5, meanwhile)
+
+    assert not results() & world.stands()
 
 
 def test_nobody_but_the_receiver_opens_a_file(world: World) -> None:
