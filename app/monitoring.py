@@ -13,7 +13,6 @@ from app import fields
 from app.moments import possible_days
 
 ORGANISATION = "0887010362"  # VDAB
-AGENCIES = ("0543307391", "0421722346", "0507873093")
 PURPOSE = "monitoringDerdePijler"
 NUMBER = "personalia.insz"  # all that goes to VDAB about a person
 SINCE = date(2022, 3, 1)  # the obligation to register with VDAB (recital E)

@@ -131,7 +131,7 @@ def vdab_release_command(
     """Join the profiles, remove the numbers, and make the result for the agencies and VDAB."""
     post = _post(actor, profile)
     with _bar("work") as advance:
-        totals = {"steps": len(STEPS), "files": len(vdab_release.RECEIVERS)}
+        totals = {"steps": len(STEPS)}
         done = _attempt(
             lambda: vdab_release.release(post, k, lambda what, far: advance(far, totals.get(what)))
         )

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from io import StringIO
+from typing import NamedTuple
 
 from sqlmodel import Session
 
 from app import dossiers, fields, population, recipients, rounds, sealing, smoothing, staging
+from app.agreement import Role
 from app.anonymity import HIDDEN, Smoothed
 from app.clauses import kept_at_most
 from app.insz import Insz, contains_insz
 from app.moments import brussels_date
-from app.monitoring import AGENCIES, COLUMNS, LEAVES, ORGANISATION, PROFILE, profile_of
+from app.monitoring import COLUMNS, LEAVES, PROFILE, profile_of
 from app.policy import Clause, Granted, Population, PopulationKind
 from app.population import Admitted, Wanted
 from app.record import RecordType
@@ -27,7 +29,6 @@ from app.secret_files import streamed
 from app.vdab import EXCHANGE, Advance, ExchangeRefused, Post, act, record, step, the_round, trace
 from app.vdab_ending import staged, tidy
 
-RECEIVERS = (*AGENCIES, ORGANISATION)
 ID = "rij"
 PIECE = 64 * 1024  # characters that are sealed together
 
@@ -37,6 +38,7 @@ class Plan:
     """What is released, to whom, and until when they keep it."""
 
     round: Round
+    version: str  # the hash of the document that says so
     columns: tuple[str, ...]
     keys: Mapping[str, str]  # by organisation
     keep_until: date | None
@@ -90,33 +92,49 @@ def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released
 
 def _plan(post: Post, session: Session, said: Granted, now: datetime) -> Plan:
     today = brussels_date(now)
-    codes, keep_until = _terms(post, said.clause, today)
-    keys = {body: recipients.key_of(session, body) for body in RECEIVERS}
+    terms = _terms(post, said.clause, today)
+    keys = {body: recipients.key_of(session, body) for body in terms.receivers}
     if missing := [body for body, key in keys.items() if key is None]:
         raise ExchangeRefused(f"there is no key of {', '.join(missing)}")
     return Plan(
         the_round(session, State.TAKEN_IN),
-        tuple(column.name for column in COLUMNS if column.datum in codes),
+        said.clause.hash,
+        tuple(column.name for column in COLUMNS if column.datum in terms.codes),
         {body: key for body, key in keys.items() if key},
-        keep_until,
+        terms.keep_until,
         today,
     )
 
 
-def _terms(post: Post, clause: Clause, today: date) -> tuple[frozenset[str], date | None]:
-    """What the version that decides lists for the result, and until when that is kept."""
+class Terms(NamedTuple):
+    """What the version that decides says of the result."""
+
+    codes: frozenset[str]  # the data that it lists
+    receivers: tuple[str, ...]
+    keep_until: date | None
+
+
+def _terms(post: Post, clause: Clause, today: date) -> Terms:
     assert post.register is not None  # noqa: S101 - it has just decided
     [edition] = [one for one in post.register.editions(today) if one.hash == clause.hash]
-    codes = frozenset(
-        datum.code
-        for purpose in edition.document.purposes
-        if purpose.code == clause.purpose
-        for access in purpose.accesses
-        if access.exchange
-        for datum in access.exchange.data
+    document, since = edition.document, edition.cooperation_since
+    return Terms(
+        frozenset(
+            datum.code
+            for purpose in document.purposes
+            if purpose.code == clause.purpose
+            for access in purpose.accesses
+            if access.exchange
+            for datum in access.exchange.data
+        ),
+        tuple(
+            body
+            for party in document.parties
+            if Role.RECEIVER in party.roles
+            for body in party.organisations
+        ),
+        kept_at_most(document, clause.purpose, today, since, edition.ended_on),
     )
-    since, ended_on = edition.cooperation_since, edition.ended_on
-    return codes, kept_at_most(edition.document, clause.purpose, today, since, ended_on)
 
 
 class _Joined:
@@ -212,6 +230,8 @@ def _record(
     plan, smoothed = released.plan, released.smoothed
     if the_round(session, State.TAKEN_IN).id != plan.round.id:
         raise ExchangeRefused("another round was begun meanwhile")
+    if said.clause.hash != plan.version:
+        raise ExchangeRefused("another version of the protocol decides by now: release again")
     counts = {
         "k": k,
         "rows": smoothed.rows,

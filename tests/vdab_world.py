@@ -12,6 +12,7 @@ from typing import Any
 import sshd
 from evidence import rows
 from service import ORIGIN, PROTOCOLS, Clock
+from texts import AGENCY, ATLAS, GENT
 
 from app import (
     access_log,
@@ -28,7 +29,7 @@ from app import (
 from app.administration import Office
 from app.database import Database
 from app.insz import Insz
-from app.monitoring import AGENCIES, ORGANISATION
+from app.monitoring import ORGANISATION
 from app.month_keys import MonthKeys
 from app.protocols import Source
 from app.returned_rows import NAMES
@@ -37,6 +38,7 @@ from app.vdab_export import Exported
 from app.vdab_return import Counted
 
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
+AGENCIES = (AGENCY, ATLAS, GENT)
 PROFILE = "monitoring"
 COOPERATION = date(2022, 3, 1)
 LIST = f"""

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from service import AUDIT, AUDITOR, BASE, Service
-from vdab_world import World, make_world, number, quiet
+from vdab_world import AGENCIES, World, make_world, number, quiet
 
 from app import vdab_release
 from app.insz import Insz
-from app.monitoring import AGENCIES, ORGANISATION
+from app.monitoring import ORGANISATION
 from app.vdab import ExchangeRefused
 
 

@@ -10,17 +10,20 @@ from pathlib import Path
 import pytest
 import vdab_world
 from evidence import execute
-from vdab_world import World, number, quiet, rows_of
+from service import PROTOCOLS
+from vdab_world import AGENCIES, World, number, quiet, rows_of
 
-from app import administration, rounds, vdab_ending, vdab_release, vdab_return
+from app import administration, documents, rounds, vdab_ending, vdab_release, vdab_return
 from app.anonymity import HIDDEN, QUASI
 from app.database import Database
 from app.insz import contains_insz
-from app.monitoring import AGENCIES, COLUMNS, ORGANISATION
+from app.monitoring import COLUMNS, ORGANISATION
+from app.policy import Clause
+from app.protocols import Source
 from app.sealing import SealBroken
 from app.smoothing import Result
-from app.vdab import Closed, ExchangeRefused
-from app.vdab_release import Released
+from app.vdab import Closed, ExchangeRefused, Post
+from app.vdab_release import Released, Terms
 
 BODIES = (*AGENCIES, ORGANISATION)
 PROFILE = {"scholingsniveau": "hoog", "oudsteNationaliteit": "SYR", "kbiRegio": "Limburg"}
@@ -265,15 +268,17 @@ def test_what_the_protocol_does_not_list_is_not_released(world: World) -> None:
     back(world)
     listed = vdab_release._terms
 
-    def fewer(*given: object) -> tuple[frozenset[str], date | None]:
-        codes, until = listed(*given)  # type: ignore[arg-type]
-        return codes - {"oudsteNationaliteit", "inschrijving"}, until
+    def fewer(post: Post, clause: Clause, today: date) -> Terms:
+        terms = listed(post, clause, today)
+        codes = terms.codes - {"oudsteNationaliteit", "inschrijving"}
+        return terms._replace(codes=codes, receivers=terms.receivers[2:])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vdab_release, "_terms", fewer)
         release(world)
 
     [head, *_] = table(world)
+    assert len(results() & world.stands()) == 2
     assert not {"oudsteNationaliteit", "eersteInschrijving", "recentsteInschrijving"} & {*head}
     assert "geslacht" in head
 
@@ -331,6 +336,25 @@ def test_a_suspension_while_files_are_made_takes_them_away_again(world: World) -
 
     assert not results() & world.stands()
     assert world.deliveries(organisation=AGENCIES[0]) == []
+
+
+def test_what_was_made_under_another_version_is_made_again(world: World) -> None:
+    back(world)
+    text = (PROTOCOLS / "vdab-2023.yaml").read_text(encoding="utf-8")
+    text = text.replace('versie: "1"', 'versie: "2"').replace("code: geslacht", "code: iets")
+    newer = Source(Path("newer.yaml"), documents.parse(text))
+
+    def meanwhile(what: str, far: int) -> None:
+        if (what, far) == ("files", 4):
+            administration.load(world.office, [newer], world.clock.now)
+
+    with pytest.raises(ExchangeRefused, match="another version of the protocol decides by now"):
+        vdab_release.release(world.post, 5, meanwhile)
+    left = results() & world.stands()
+    release(world)
+
+    assert left == set()
+    assert "geslacht" not in table(world)[0]
 
 
 # How a round ends, and what a later command of retention takes away
