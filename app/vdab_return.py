@@ -1,6 +1,6 @@
 """The use case `vdab take-in`: what VDAB gives back stands aside whole, or not at all.
 
-Who sealed a file with age is not known by that: the signature over it says so (ADR 0020).
+Who sealed a file with age is not known by that: the signature over it says so (ADR 0019).
 """
 
 from collections.abc import Sequence
