@@ -58,6 +58,7 @@ from app.notice_commands import incident, notice
 from app.obligation import CURRENT, RULE_SETS, Profile
 from app.own_advice import AdviceRefused, Asked
 from app.register_commands import attempt, protocol, protocol_files, report_faults
+from app.retention_commands import retention_group
 from app.serving import SERVER
 from app.settings import SettingInvalid
 from app.tokens import DemoIssuer, IssuersInvalid
@@ -87,6 +88,7 @@ for name, group in {
     "log": log,
     "recipient": recipient,
     "lists": lists,
+    "retention": retention_group,
     "notice": notice,
     "incident": incident,
     "vdab": vdab,
