@@ -28,6 +28,7 @@ from app.deps import read_clock
 from app.list_making import Workshop
 from app.list_rows import PART
 from app.list_task import Task
+from app.main import REST
 from app.moments import brussels_date
 from app.month_keys import MonthKeys
 from app.policy import Operation
@@ -143,12 +144,13 @@ def make_list(url: str, folder: Path) -> int:
         year=brussels_date(now).year,
         form="csv",
         recipient=sealing.new_identity().recipient,
-        own_key=False,
+        own_key=True,
         asked_at=now,
         visit=visit_of(now),
     )
     with shop.database.writing() as session:
         listings.add(session, task)
+    shop.rest = REST
     list_making.work_once(shop)
     with shop.database.reading() as session:
         made = listings.find(session, task.id, CITY)
@@ -281,8 +283,9 @@ def page(costs: Sequence[Cost], now: datetime, minutes: float) -> str:
         )
     ]
     told = prose(
-        f"""The list of a municipality in CSV, read, sealed and recorded by one process on one
-        PostgreSQL on the disk (`{rig.DURABLE}`); memory is the most that the process ever held,
+        f"""The list of a municipality in CSV, read, sealed and recorded by one process, with the
+        pauses that it leaves to others in a service, on one PostgreSQL on the disk
+        (`{rig.DURABLE}`); memory is the most that the process ever held,
         over what it held before it began. One run; {minutes:.0f} minutes in all."""
     )
     return (
