@@ -6,7 +6,7 @@ counted.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -43,7 +43,7 @@ class Reached(NamedTuple):
 class Summary:
     """What was counted when all was read: records of persons, and those of destroyed months.
 
-    `lists`: those whose file was fetched, also when another client asked for them.
+    `lists`: those whose file was fetched, whoever asked for them and whenever that was.
     """
 
     records: int = 0
@@ -94,27 +94,43 @@ def reached(
 ) -> Iterator[Reached]:
     """Every person whom an answer to the client was about, oldest first; `summary` counts along."""
     opener = _Opener(keys)
+
+    def of_person(record: Mapping[str, Any]) -> Reached:
+        number = opener.number(record)
+        summary.records += 1
+        if number is None:
+            summary.unreadable[record["recordedAt"][:7]] += 1
+        return Reached(
+            number or "",
+            record["recordedAt"],
+            record["eventId"],
+            record.get("organisation", ""),
+            record["operation"],
+            record.get("purpose", ""),
+            " ".join(record.get("deliveredFields", ())),
+        )
+
     for page in log_search.answered(session, within, organisation):
         own = [record for _, record in page if _is_of(record, client, since, until)]
         for record in log_search.given(session, own):
             if record["operation"] == FILE:
                 summary.lists.add(record["parentId"])
-            if "subject" not in record:
-                continue
-            number = opener.number(record)
-            summary.records += 1
-            if number is None:
-                summary.unreadable[record["recordedAt"][:7]] += 1
-            yield Reached(
-                number or "",
-                record["recordedAt"],
-                record["eventId"],
-                record.get("organisation", ""),
-                record["operation"],
-                record.get("purpose", ""),
-                " ".join(record.get("deliveredFields", ())),
-            )
+            if "subject" in record:
+                yield of_person(record)
         advance(page[-1][0] + 1 - within.start)
+    for record in _on_lists(session, summary.lists, range(within.stop), organisation):
+        if not _is_of(record, client, since, until):
+            yield of_person(record)
+
+
+def _on_lists(
+    session: Session, lists: Collection[str], within: range, organisation: str | None
+) -> Iterator[Mapping[str, Any]]:
+    """The persons on these lists, which may have been asked before, or by another client."""
+    for page in log_search.answered(session, within if lists else range(0), organisation):
+        for _, record in page:
+            if record.get("parentId") in lists and "subject" in record:
+                yield record
 
 
 def _is_of(record: Mapping[str, Any], client: str, since: datetime, until: datetime) -> bool:

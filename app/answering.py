@@ -59,7 +59,11 @@ def answer(office: Office, id_: str, outcome: Outcome, text: str, now: datetime)
         event = Event.ANSWER
         if outcome is Outcome.CORRECTED:
             event, kind = Event.CORRECTION, Kind(notice.kind)
-            told |= receivers.of_value(session, office.keys, insz, notice.field, kind)
+            known = notices.told_before(session, notice.field)
+            found = receivers.of_value(session, office.keys, insz, notice.field, kind)
+            # Of an access that was told of before nobody hears twice.
+            new = {of: [id_ for id_ in ids if id_ not in known] for of, ids in found.items()}
+            told |= {of: ids for of, ids in new.items() if ids}
         notices.settle(session, notice, outcome, text, now)
         trace = Trace(
             type=RecordType.NOTICE,
@@ -73,8 +77,9 @@ def answer(office: Office, id_: str, outcome: Outcome, text: str, now: datetime)
             reason_reference=outcome.value,
             counts={"organisations": len(told)},
         )
-        _record(session, office, "noticeAnswer", answered, now)
-        _tell(session, office, trace, notice.id, event, told, now)
+        acted = _record(session, office, "noticeAnswer", answered, now)
+        # Not the report: its id tells another organisation when it was made.
+        _tell(session, office, but(trace, parent=acted), notice.id, event, told, now)
     return sorted(told)
 
 
@@ -128,7 +133,7 @@ def open_incident(office: Office, found: Discovery, now: datetime) -> tuple[str,
             raise NoticeRefused("no protocol of the register has this id")
         clause = clauses[0]
         provider = register.provider(clause)
-        told = _receivers(clauses, provider, found.organisations)
+        told = _receivers(session, clauses, provider, found.organisations)
         document = register.document(clause.protocol, clause.hash)
         assert document is not None  # noqa: S101 - a clause is of a document of the register
         trace = Trace(
@@ -162,12 +167,14 @@ def open_incident(office: Office, found: Discovery, now: datetime) -> tuple[str,
 
 
 def _receivers(
-    clauses: Sequence[Clause], provider: str, wanted: Collection[str]
+    session: Session, clauses: Sequence[Clause], provider: str, wanted: Collection[str]
 ) -> dict[str, list[str]]:
-    """Every receiver under a protocol, or those that are named: no others."""
+    """Every receiver under a protocol today, or those that are named: they may be of before."""
     known = {clause.organisation for clause in clauses} - {provider}
-    if not known.issuperset(wanted):
-        raise NoticeRefused("an organisation is no receiver under this protocol")
+    protocol = clauses[0].protocol
+    for organisation in sorted({*wanted} - known):
+        if log_search.last_answer(session, organisation, protocol, None) is None:
+            raise NoticeRefused("an organisation is no receiver under this protocol")
     return {organisation: [] for organisation in wanted or known}
 
 

@@ -4,7 +4,7 @@ A receiver that is down, slow or wrong costs its own attempt and nobody else's.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from app.notices import Notification
 from app.record import RecordType, Trace
 from app.webhooks import Webhook
 
-TOGETHER = 8  # attempts at one time: all may be for one receiver
+TOGETHER, EACH = 8, 2  # attempts at one time, and of those for one receiver
 SECONDS = 15  # that one of them may take
 # Longer than any attempt takes: what a process that was killed had taken is tried again after it.
 LEASE = timedelta(minutes=5)
@@ -45,15 +45,21 @@ async def deliver(
     Two runs at once do not send the same: what one took the other leaves alone.
     """
     began = clock()
-    while taken := _claim(office, receivers, began):
+    waiting = [*receivers]
+    while taken := _claim(office, waiting, began, clock()):
+        # Who had a turn comes last: one who hangs keeps nobody from theirs.
+        had = {row.organisation for row in taken}
+        waiting = sorted(waiting, key=had.__contains__)
         sending = [_send(office, receivers, clock, client, row) for row in taken]
         for ended in asyncio.as_completed(sending):
             done(await ended)
 
 
-def _claim(office: Office, receivers: Mapping[str, Webhook], now: datetime) -> list[Notification]:
+def _claim(
+    office: Office, organisations: Sequence[str], due: datetime, now: datetime
+) -> list[Notification]:
     with office.database.writing() as session:
-        return notices.claim(session, [*receivers], now, LEASE, TOGETHER)
+        return notices.claim(session, organisations, due, now + LEASE, TOGETHER, EACH)
 
 
 async def _send(
@@ -105,7 +111,7 @@ async def _post(
             return f"HTTP {response.status_code}", response.is_success
     except TimeoutError:
         return "geen antwoord", False
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # a name that is none
         return f"geen verbinding ({type(error).__name__})", False
 
 

@@ -111,14 +111,10 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 class _Piece(io.RawIOBase):
-    """A file that is only written, and taken away as it grows."""
+    """A file that is only written, and taken away as it grows: nobody goes back in it."""
 
     def __init__(self) -> None:
         self._held = bytearray()
-
-    def writable(self) -> bool:
-        """True; it cannot be sought in, so the archive is made to be read in one go."""
-        return True
 
     def write(self, piece: Any) -> int:
         """Keep it until it is taken."""

@@ -25,6 +25,7 @@ from app import (
     list_format,
     listings,
     log_tree,
+    notices,
     policy,
     protocols,
     recipients,
@@ -332,8 +333,12 @@ def _deliver(shop: Workshop, job: Job) -> bool:
     task, now = job.task, shop.clock()
     if brussels_date(now) != job.today:
         return False
+    sealed_at = task.sealed_at
+    assert sealed_at  # noqa: S101 - a file is recorded when it is whole
 
     def holds(session: Session) -> bool:
+        if notices.corrected_since(session, sealed_at):
+            raise ListRefused(Reason.CONFLICT)  # who answered it could not tell this receiver
         return task.own_key or recipients.key_of(session, task.organisation) == task.recipient
 
     trace = but(
@@ -344,11 +349,10 @@ def _deliver(shop: Workshop, job: Job) -> bool:
         allowance=Allowance.of(job.clause, Operation.CREATE_LIJST, brussels_date(now)),
     )
     entry = _entry(shop, job, task.id, trace, now)
-    assert task.sealed_at  # noqa: S101 - a file is recorded when it is whole
     done: dict[str, Any] = {
         "state": State.DONE.value,
         "ended_at": now,
-        "expires_at": task.sealed_at + AVAILABLE,
+        "expires_at": sealed_at + AVAILABLE,
         "visit": None,
     }
     try:

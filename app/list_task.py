@@ -57,8 +57,3 @@ class Task:
     digest: str | None = None  # of the sealed file
     ended_at: datetime | None = None
     expires_at: datetime | None = None
-
-    @property
-    def owner(self) -> Owner:
-        """Whose it is."""
-        return Owner(self.protocol, self.purpose, self.organisation)

@@ -327,10 +327,7 @@ def log_affected(
     for month, count in sorted(summary.unreadable.items()):
         say(f"{month}: the key is destroyed: {count} records of persons whom nobody knows any more")
     for list_ in sorted(summary.lists):
-        say(
-            f"the file of list {list_} was fetched: its persons are above, or with the client that "
-            "asked for it"
-        )
+        say(f"the file of list {list_} was fetched: all its persons are above")
     say(f"{first} to {last}: {summary.records} records of persons")
 
 

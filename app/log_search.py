@@ -384,6 +384,37 @@ def find(session: Session, event_id: str) -> Kept | None:
     return Kept(row[0], orjson.loads(row[1]), row[2]) if row else None
 
 
+def period(session: Session) -> tuple[datetime | None, datetime | None]:
+    """When the oldest record that is kept was written, and the newest."""
+    moment = col(AccessRecord.recorded_at)
+    found = select(func.min(moment), func.max(moment))
+    first, last = session.exec(found).one()
+    return first, last
+
+
+def subject_between(session: Session, since: datetime, until: datetime) -> str | None:
+    """The token of some person of whom there is a record from `since` to before `until`."""
+    moment, subject = col(AccessRecord.recorded_at), col(AccessRecord.subject)
+    within = (moment >= since, moment < until, subject.is_not(None))
+    return session.exec(select(subject).where(*within).limit(1)).first()
+
+
+def last_answer(
+    session: Session, organisation: str, protocol: str | None, purpose: str | None
+) -> Mapping[str, Any] | None:
+    """The newest answer to an organisation under an agreement; None where there never was one."""
+    wanted = Search(
+        organisation=organisation,
+        protocol=protocol,
+        purpose=purpose,
+        types=(RecordType.ACCESS.value, RecordType.DELIVERY.value),
+        outcome=Outcome.ALLOWED.value,
+        limit=1,
+    )
+    found = search(session, wanted).records
+    return found[0][1] if found and "protocol" in found[0][1] else None
+
+
 def given(session: Session, records: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """These records without those of persons on a list that was never given: the record of its
     delivery does not stand."""

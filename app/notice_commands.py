@@ -9,7 +9,7 @@ import typer
 from rich.progress import Progress
 from sqlmodel import Session
 
-from app import answering, delivering, notice_rules, notice_view, notices
+from app import answering, delivering, notice_rules, notice_view, notices, receivers
 from app.answering import Discovery, NoticeRefused
 from app.console import (
     FAILED,
@@ -149,6 +149,9 @@ def notice_answer(
     for organisation in told:
         give(organisation)
     say(f"answered; {len(told)} organisations are told")
+    with desk.database.reading() as session:
+        for month in receivers.unknown_months(session, desk.keys):
+            say(f"  of {month} nobody can say any more who received what: its key is gone")
 
 
 @notice.command("deliver")
@@ -189,7 +192,7 @@ def _webhooks() -> dict[str, Webhook]:
         raise SettingInvalid("PROTOCOLPOORT_WEBHOOKS must name the file of the webhooks")
     try:
         with chosen.webhooks.open("rb") as file:
-            text = file.read(MAXIMUM).decode("utf-8")
+            text = file.read(MAXIMUM + 1).decode("utf-8")
         return read_webhooks(text, production=chosen.production)
     except (OSError, UnicodeDecodeError):
         raise SettingInvalid("PROTOCOLPOORT_WEBHOOKS cannot be read") from None

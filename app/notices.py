@@ -4,7 +4,7 @@ All of it is written in the transaction of a record: both stand, or neither.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlmodel import Session, col, select, update
@@ -119,6 +119,38 @@ def notify(
     session.flush()
 
 
+def told_before(session: Session, field: str | None) -> set[str]:
+    """The accesses of which somebody was told already that this value, or advice, was wrong."""
+    rows = session.exec(
+        select(Notification.access_ids)
+        .join(Notice, col(Notice.id) == col(Notification.about))
+        .where(Notification.event == Event.CORRECTION, Notice.field == field)
+    ).all()
+    return {id_ for ids in rows for id_ in ids}
+
+
+def corrected_since(session: Session, moment: datetime) -> bool:
+    """Whether a value turned out wrong since then."""
+    found = select(Notice.id).where(
+        Notice.outcome == Outcome.CORRECTED.value, col(Notice.answered_at) >= moment
+    )
+    return session.exec(found.limit(1)).first() is not None
+
+
+def same(session: Session, report: Notice) -> Notice | None:
+    """A report that says the same: it came once more, for its answer was lost."""
+    found = select(Notice).where(
+        Notice.organisation == report.organisation,
+        Notice.access_id == report.access_id,
+        Notice.kind == report.kind,
+        Notice.field == report.field,
+        Notice.reference == report.reference,
+        Notice.found_on == report.found_on,
+        Notice.explanation == report.explanation,
+    )
+    return session.exec(found.limit(1)).first()
+
+
 def _due(organisations: Collection[str], now: datetime) -> Any:
     return (
         col(Notification.organisation).in_(organisations),
@@ -130,21 +162,30 @@ def _due(organisations: Collection[str], now: datetime) -> Any:
 
 
 def claim(
-    session: Session, organisations: Collection[str], now: datetime, lease: timedelta, most: int
+    session: Session,
+    organisations: Collection[str],
+    due: datetime,
+    until: datetime,
+    most: int,
+    each: int,
 ) -> list[Notification]:
-    """Take what is due for an attempt: nobody else takes it until the lease has ended."""
-    found = session.exec(
-        select(Notification)
-        .where(*_due(organisations, now))
-        .order_by(col(Notification.next_at), col(Notification.id))
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    ).all()
+    """Take what is due for an attempt, `each` of an organisation at most: nobody else takes it
+    before the lease ends."""
+    found: list[Notification] = []
+    for organisation in organisations:
+        if len(found) < most:
+            found += session.exec(
+                select(Notification)
+                .where(*_due([organisation], due))
+                .order_by(col(Notification.next_at), col(Notification.id))
+                .limit(min(each, most - len(found)))
+                .with_for_update(skip_locked=True)
+            ).all()
     for row in found:
-        row.next_at = now + lease
+        row.next_at = until
         session.add(row)
     session.flush()
-    return list(found)
+    return found
 
 
 def attempted(

@@ -6,6 +6,7 @@ for under the key of each month that is kept.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session
@@ -14,7 +15,7 @@ from app import log_search, population
 from app.errors import Outcome
 from app.insz import Insz
 from app.log_search import READ, Search
-from app.month_keys import MonthKeys
+from app.month_keys import MonthKeyMissing, MonthKeys
 from app.notice_rules import ADVICE_OPERATIONS, Kind
 from app.record import RecordType
 
@@ -24,8 +25,10 @@ def of_value(
 ) -> dict[str, list[str]]:
     """The ids of the records by which each organisation got it, oldest first.
 
-    Raises MonthKeyMissing for a key that cannot be read: who received it then would be left out.
+    Raises MonthKeyMissing for a key that cannot be read, or is that of another month: who received
+    it then would be left out.
     """
+    _check(session, keys)
     found: dict[str, list[str]] = {}
     for record in _about(session, keys, insz, field):
         if "organisation" in record and _gave(record, field, kind):
@@ -64,3 +67,34 @@ def _about(
         yield from log_search.given(session, [record for _, record in page.records])
         more = page.more
         wanted = replace(wanted, before=page.records[-1][0] if page.records else 0)
+
+
+def unknown_months(session: Session, keys: MonthKeys) -> list[str]:
+    """The months of which nobody can say any more who received what, as `2026-06`."""
+    return [month for month, token in _months(session) if token and not keys.has(_first_of(month))]
+
+
+def _check(session: Session, keys: MonthKeys) -> None:
+    """Raises MonthKeyMissing for a key that does not open what was recorded in its month."""
+    for month, token in _months(session):
+        if token and keys.has(_first_of(month)):
+            try:
+                keys.stored(_first_of(month)).reveal("subject", token)
+            except ValueError:
+                raise MonthKeyMissing(
+                    f"{month}.key does not open the records of its month"
+                ) from None
+
+
+def _months(session: Session) -> Iterator[tuple[str, str | None]]:
+    """Every month of the log, with the token of one person in it."""
+    first, last = log_search.period(session)
+    month = first and _first_of(f"{first:%Y-%m}")
+    while month and last and month <= last:
+        after = (month + timedelta(days=32)).replace(day=1)
+        yield f"{month:%Y-%m}", log_search.subject_between(session, month, after)
+        month = after
+
+
+def _first_of(month: str) -> datetime:
+    return datetime.fromisoformat(f"{month}-01T00:00:00+00:00")

@@ -24,8 +24,7 @@ from app.month_keys import MonthKeyMissing, MonthKeys
 from app.notice_rules import ADVICE_OPERATIONS, VALUE_OPERATIONS, IncidentKind, IncidentState, Kind
 from app.notice_rules import State as NoticeState
 from app.notices import Incident, Notice, Notification
-from app.policy import Clause
-from app.record import Agreement, RecordType, Trace
+from app.record import CLOCK_TOLERANCE, Agreement, RecordType, Trace
 from app.register import Register
 from app.reports import DataReport, IncidentReport
 from app.values import but
@@ -82,11 +81,23 @@ async def report_data(gate: Gate, visit: Visit, report: DataReport, now: datetim
         reference=report.referte,
         state=NoticeState.RECEIVED.value,
     )
-    answer = notice_view.encode(notice_view.data_report(notice))
+    before = await gate.database.read(_same, notice)
+    answer = notice_view.encode(before or notice_view.data_report(notice))
     trace = but(trace, answer=answer)
-    await gate.act(visit, trace, lambda db: notices.add(db, notice), Answered.MADE)
+
+    def add(session: Session) -> None:
+        if not before:
+            notices.add(session, notice)
+
+    await gate.act(visit, trace, add, Answered.MADE)
     # Report and record are durable here; nothing has left yet.
     return answer
+
+
+def _same(session: Session, notice: Notice) -> dict[str, Any] | None:
+    """The same report as it stands: it is stored once, however often it comes."""
+    before = notices.same(session, notice)
+    return notice_view.data_report(before) if before else None
 
 
 def _is_answer(record: Mapping[str, Any], organisation: str | None) -> bool:
@@ -134,22 +145,23 @@ async def report_incident(gate: Gate, visit: Visit, report: IncidentReport, now:
     Raises AccessRefused where there is no such agreement, and InputInvalid.
     """
     trace = Trace(type=RecordType.NOTICE, purpose=_purpose(gate.register, report.doeleinde))
-    clause = _clause(gate.register, visit.organisation, report, now)
-    if clause is None:
-        await gate.refuse(visit, trace, AccessRefused(Reason.NO_PROTOCOL))
-    trace = but(trace, agreement=Agreement.of(clause))
     await _check_moments(gate, visit, trace, report, now)
-    document = gate.register.document(clause.protocol, clause.hash)
-    assert document is not None  # noqa: S101 - a clause is of a document of the register
+    agreed = _agreed(gate.register, visit.organisation, report, now)
+    if agreed is None:
+        agreed = await gate.database.read(_had, visit.organisation or "", report)
+    document = gate.register.document(agreed.protocol, agreed.hash) if agreed else None
+    if agreed is None or document is None:
+        await gate.refuse(visit, trace, AccessRefused(Reason.NO_PROTOCOL))
+    trace = but(trace, agreement=agreed)
     kind = IncidentKind(report.soort)
     term = notice_rules.incident_term(document.incident, kind, report.vastgesteldOp)
     incident = Incident(
         id=visit.event_id,
-        organisation=clause.organisation,
+        organisation=visit.organisation or "",
         by_agency=False,
-        protocol=clause.protocol,
-        version=clause.version,
-        hash=clause.hash,
+        protocol=agreed.protocol,
+        version=agreed.version,
+        hash=agreed.hash,
         kind=kind.value,
         obliged=term.obliged,
         hours=term.hours,
@@ -176,30 +188,31 @@ def _purpose(register: Register, purpose: str | None) -> str | None:
     return register.known_purpose(purpose) if purpose else None
 
 
-def _clause(
+def _agreed(
     register: Register, organisation: str | None, report: IncidentReport, now: datetime
-) -> Clause | None:
-    """Under which agreement the data were had: as it stood when it was found, else as of today.
-
-    Who acts for another body only for a while reports all the same what it finds later.
-    """
+) -> Agreement | None:
+    """Under which agreement the data were had: as it stood when it was found, else as of today."""
     for day in (brussels_date(report.vastgesteldOp), brussels_date(now)):
-        clauses = [
-            clause
-            for clause in register.of(organisation, day)
-            if report.protocol in (None, clause.protocol)
-            and report.doeleinde in (None, clause.purpose)
-        ]
-        if clauses:
-            return clauses[0]
+        for clause in register.of(organisation, day):
+            if report.protocol in (None, clause.protocol) and report.doeleinde in (
+                None,
+                clause.purpose,
+            ):
+                return Agreement.of(clause)
     return None
+
+
+def _had(session: Session, organisation: str, report: IncidentReport) -> Agreement | None:
+    """The agreement of the newest answer: who may ask no longer still has what it got."""
+    record = log_search.last_answer(session, organisation, report.protocol, report.doeleinde)
+    return _agreement(record) if record else None
 
 
 async def _check_moments(
     gate: Gate, visit: Visit, trace: Trace, report: IncidentReport, now: datetime
 ) -> None:
     """What is found lies behind us, and a period has its begin first."""
-    if report.vastgesteldOp > now:
+    if report.vastgesteldOp > now + CLOCK_TOLERANCE:
         rule = "must be a moment that has passed"
         issue = Issue(IssueType.OUT_OF_RANGE, rule, name="vastgesteldOp")
         await gate.refuse(visit, trace, DateOutOfRange([issue]))

@@ -1,5 +1,6 @@
 """The bodies of what a receiver reports: wrong data, a contested advice, an incident."""
 
+import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -8,7 +9,19 @@ from pydantic_core import PydanticCustomError
 from app.notice_rules import IncidentKind, Kind
 from app.wire import Day, Guid, Instant, KnownField, Name, Report, plain
 
-Story = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(plain)]
+# Signs without a shape, which could turn round what an official reads, and other ends of lines.
+UNSEEN = frozenset({"Cf", "Zl", "Zp"})
+
+
+def _legible(value: str) -> str:
+    if not value.strip() or any(unicodedata.category(sign) in UNSEEN for sign in value):
+        raise PydanticCustomError("rule", "must be text on one line that can be read")
+    return value
+
+
+Story = Annotated[
+    str, Field(min_length=1, max_length=1000), AfterValidator(plain), AfterValidator(_legible)
+]
 
 
 class DataReport(Report):

@@ -34,6 +34,8 @@ def read_webhooks(text: str, *, production: bool) -> dict[str, Webhook]:
 
     Raises WebhooksInvalid. A url is https; in the demo it may be http on this machine.
     """
+    if len(text) > MAXIMUM:
+        raise WebhooksInvalid(f"is larger than {MAXIMUM} characters")
     try:
         given = strict_json(text)
     except (ValueError, RecursionError):

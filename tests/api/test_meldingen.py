@@ -337,7 +337,9 @@ async def test_pages_hold_everything_once_newest_first(service_on_each: Service)
     made = []
     for number in range(PAGE + 3):
         service.clock.forward(seconds=1)
-        answer = await (report(service, access_id) if number % 2 else incident(service))
+        answer = await (
+            report(service, access_id, referte=f"m-{number}") if number % 2 else incident(service)
+        )
         made.append(answer.json()["id"])
 
     first = await reports(service)
@@ -351,9 +353,9 @@ async def test_pages_hold_everything_once_newest_first(service_on_each: Service)
 
 async def test_a_cursor_is_good_for_its_organisation_and_month_alone(service: Service) -> None:
     access_id = await dossier(service)
-    for _ in range(PAGE + 1):
+    for number in range(PAGE + 1):
         service.clock.forward(seconds=1)
-        await report(service, access_id)
+        await report(service, access_id, referte=f"m-{number}")
     cursor = (await reports(service))["next"]
 
     another = await service.ask(FUND, f"/meldingen?cursor={cursor}", scopes=(NOTICES,))
@@ -455,7 +457,11 @@ async def test_a_care_fund_reports_under_the_protocol_of_who_it_acts_for(service
         ({"protocol": "voorbeeldstad-2026"}, (400, None, "10001")),
         ({"soort": "lek"}, (400, "soort", "10001")),
         ({"vastgesteldOp": "2026-06-01"}, (400, "vastgesteldOp", "10001")),
-        ({"vastgesteldOp": "2026-06-01T09:30:01Z"}, (400, "vastgesteldOp", "20006")),
+        ({"vastgesteldOp": "2026-06-01T09:31:01Z"}, (400, "vastgesteldOp", "20006")),
+        ({"vastgesteldOp": "9999-12-31T23:30:00Z"}, (400, "vastgesteldOp", "20006")),
+        ({"omschrijving": "   "}, (400, "omschrijving", "10001")),
+        ({"omschrijving": "een\u2028lek"}, (400, "omschrijving", "10001")),
+        ({"omschrijving": "een \u202elek"}, (400, "omschrijving", "10001")),
         ({"omschrijving": "van 90722501478"}, (400, "omschrijving", "10001")),
         ({"van": "2026-05-02T00:00:00Z", "tot": "2026-05-01T00:00:00Z"}, (400, "van", "10001")),
     ],

@@ -150,8 +150,22 @@ def test_names_the_lists_whose_file_was_fetched(
 
     ended = found(command, now, now)
 
-    assert persons(ended) == []
+    assert persons(ended) == PERSONS[:1]  # whom another client asked for
     assert ended.err.startswith(f"the file of list {given} was fetched")
+
+
+def test_persons_of_a_list_that_was_asked_before_are_found(
+    command: Within, store: Database, now: datetime
+) -> None:
+    before = now - timedelta(days=40)
+    given = answered(store, before, None, type="delivery", operation="createLijst")
+    for person in PERSONS[:2]:
+        listed = {"type": "delivery", "operation": "createLijst", "parentId": given}
+        answered(store, before, person, **listed)
+    answered(store, now, None, type="delivery", operation="getLijstBestand", parentId=given)
+
+    assert persons(found(command, now, now)) == PERSONS[:2]
+    assert persons(found(command, before, now)) == PERSONS[:2]  # each once
 
 
 def test_one_organisation_alone(command: Within, store: Database, now: datetime) -> None:

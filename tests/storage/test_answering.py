@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from delivered import ask_list, work
+from delivered import LIST, ask_list, work
 from evidence import disarm, write
 from service import (
     AVSB,
@@ -25,7 +25,7 @@ from service import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app import answering, notices
+from app import answering, list_making, notices, protocols, receivers
 from app.answering import Discovery, NoticeRefused
 from app.insz import Insz
 from app.moments import brussels_date
@@ -170,7 +170,11 @@ async def test_a_list_that_the_rules_made_is_an_advice(service: Service) -> None
     for access_id, organisation in ((listed, AVSB), (here, FUND)):
         contested = {"soort": "betwistAdvies", "veld": None}
         corrected(service, id_ := await reported(service, access_id, organisation, **contested))
-        assert told(service, id_) == {FUND: [here], AVSB: [listed]}
+        # The second time everybody else was told already.
+        assert told(service, id_) == {
+            organisation: [access_id],
+            **({FUND: [here]} if organisation == AVSB else {}),
+        }
 
 
 async def test_who_received_it_in_another_month_is_found(service_on_each: Service) -> None:
@@ -259,7 +263,9 @@ async def test_an_answer_and_each_notification_are_records(service_on_each: Serv
     token = service.office.keys.at(NOW).hide("subject", PERSON.digits)
     assert (answered["operation"], answered["reasonReference"]) == ("noticeAnswer", "gecorrigeerd")
     assert answered["counts"] == {"organisations": 2}
-    assert {record["parentId"] for record in (answered, *notified)} == {id_}
+    assert answered["parentId"] == id_
+    # The id of a report tells when it was made: it is for who made it.
+    assert {record["parentId"] for record in notified} == {answered["eventId"]}
     assert {record["subject"] for record in (answered, *notified)} == {token}
     assert {record["type"] for record in (answered, *notified)} == {"notice"}
     assert [(record["operation"], record["organisation"]) for record in notified] == [
@@ -523,3 +529,107 @@ async def test_who_reported_an_incident_learns_that_it_is_closed(service: Servic
 async def test_an_incident_that_there_is_not_does_not_go_on(service: Service) -> None:
     with pytest.raises(NoticeRefused, match="no incident"):
         answering.go_on(service.office, "x", IncidentState.CLOSED, "klaar", NOW)
+
+
+async def test_who_is_on_a_list_that_is_being_made_is_not_left_out(
+    service_on_each: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_on_each
+    home = {"nis": "71016", "van": "2020-01-01", "tot": None}
+    add_person(service, {"insz": PERSON.digits, "woonplaatsen": [home]}, {})
+    asked = await ask_list(service, GENK, "lokaalIntegratiebeleid", 2026)
+    id_ = await reported(service, received(service, CITY))
+    deliver = list_making._deliver
+
+    def answered_before(shop: Any, job: Any) -> bool:
+        corrected(service, id_)
+        return deliver(shop, job)
+
+    monkeypatch.setattr(list_making, "_deliver", answered_before)
+    work(service)
+
+    # She stands on it with the wrong value, and nobody told Genk: so it is not given.
+    path = f"/lijsten/{asked.json()['lijstId']}"
+    state = (await service.ask(GENK, path, scopes=(LIST,))).json()["status"]["state"]
+    assert (state, sorted(told(service, id_))) == ("failed", [CITY])
+
+
+async def test_a_value_that_two_report_is_told_of_once(service_on_each: Service) -> None:
+    service = service_on_each
+    here, there = received(service, CITY), received(service, GENK)
+    other = received(service, FUND)
+    first, second = await reported(service, here), await reported(service, there, GENK)
+
+    corrected(service, first)
+    assert told(service, first) == {CITY: [here], GENK: [there], FUND: [other]}
+    corrected(service, second)
+    assert told(service, second) == {GENK: [there]}  # its own report is answered
+    # What was received since is told of.
+    new = received(service, FUND)
+    corrected(service, third := await reported(service, here, referte="later"))
+    assert told(service, third) == {CITY: [here], FUND: [new]}
+
+
+async def test_a_report_that_comes_once_more_is_the_same_one(service_on_each: Service) -> None:
+    service = service_on_each
+    here = received(service, CITY)
+    first = await reported(service, here)
+    service.clock.forward(seconds=5)
+
+    assert await reported(service, here) == first
+    assert await reported(service, here, referte="m-2") != first
+    with service.office.database.reading() as session:
+        assert len(notices.every_notice(session)) == 2
+
+
+async def test_a_key_of_another_month_leaves_nobody_out(service_on_each: Service) -> None:
+    service = service_on_each
+    received(service, GENK)
+    later(service, 30)
+    id_ = await reported(service, received(service, CITY))
+    keys = service.settings.month_keys
+    assert keys
+    june = keys / "2026-06.key"
+    true = june.read_text()
+    june.write_text("ab" * 32 + "\n")
+
+    with pytest.raises(MonthKeyMissing, match=r"2026-06\.key does not open"):
+        corrected(service, id_)
+    assert told(service, id_) == {}
+    june.unlink()
+    with service.office.database.reading() as session:
+        assert receivers.unknown_months(session, service.office.keys) == ["2026-06"]
+    june.write_text(true)
+    corrected(service, id_)
+    assert sorted(told(service, id_)) == [GENK, CITY]
+
+
+async def test_who_may_ask_no_longer_still_reports_and_is_told(service: Service) -> None:
+    agreement = Agreement("voorbeeldstad-2026", "1", read_hash(service), None)
+    received(service, "zorgkas-weg", agreement=agreement)
+    body = {
+        "protocol": "voorbeeldstad-2026",
+        "soort": "incident",
+        "vastgesteldOp": "2026-06-01T09:00:00Z",
+        "omschrijving": "een laptop",
+        "referte": "i",
+    }
+    answer = await service.ask("zorgkas-weg", "/meldingen/incidenten", body, scopes=(REPORT,))
+    assert answer.status_code == 201, answer.text
+    never = await service.ask("zorgkas-nooit", "/meldingen/incidenten", body, scopes=(REPORT,))
+    assert never.status_code == 403
+
+    found = Discovery(
+        "voorbeeldstad-2026", IncidentKind.INCIDENT, NOW, "een lek", organisations=["zorgkas-weg"]
+    )
+    _, concerned = answering.open_incident(service.office, found, service.clock.now)
+    assert concerned == ["zorgkas-weg"]
+
+
+def read_hash(service: Service) -> str:
+    with service.office.database.reading() as session:
+        clause = protocols.read_register(session).covering(
+            CITY, "lokaalIntegratiebeleid", brussels_date(NOW)
+        )
+    assert clause
+    return clause.hash

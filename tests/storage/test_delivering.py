@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from programs import free_port
 from receiving import Receiver, receiving
-from service import AVSB, FUND, NOW, OTHER_FUND, Service, closed_log
+from service import AVSB, CITY, FUND, NOW, OTHER_FUND, Service, closed_log
 from sqlalchemy.exc import DBAPIError
 
 from app import answering, delivering, notice_view, notices
@@ -224,7 +224,8 @@ async def test_what_a_killed_run_had_taken_is_sent_when_its_lease_has_ended(
     service = service_on_each
     tell(service, FUND)
     with service.office.database.writing() as session:
-        notices.claim(session, [FUND], service.clock.now, delivering.LEASE, 5)
+        now = service.clock.now
+        notices.claim(session, [FUND], now, now + delivering.LEASE, 5, 5)
 
     during = await deliver(service, zorgkas_voorbeeld=receiver.url)
     service.clock.now += delivering.LEASE
@@ -265,3 +266,27 @@ async def test_who_has_no_webhook_is_not_called(service: Service, receiver: Rece
 
     assert [one.organisation for one in ended] == [FUND]
     assert standing(service)[AVSB] == "wacht"
+
+
+async def test_a_name_that_is_none_costs_nobody_else(service: Service, receiver: Receiver) -> None:
+    tell(service, FUND)
+    tell(service, CITY)
+
+    ended = await deliver(
+        service, zorgkas_voorbeeld="https://xn--a.example/", voorbeeldstad=receiver.url
+    )
+
+    assert {one.organisation: one.arrived for one in ended} == {FUND: False, CITY: True}
+
+
+async def test_one_who_hangs_keeps_nobody_from_their_turn(
+    service: Service, receiver: Receiver
+) -> None:
+    for _ in range(12):
+        tell(service, FUND)
+    tell(service, CITY)
+    office, now = service.office, service.clock.now
+    with office.database.writing() as session:
+        until = now + delivering.LEASE
+        taken = notices.claim(session, [FUND, CITY], now, until, 8, delivering.EACH)
+        assert [row.organisation for row in taken] == [FUND, FUND, CITY]
