@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from programs import free_port
 from receiving import Receiver, receiving
-from service import AVSB, CITY, FUND, NOW, OTHER_FUND, Service, closed_log
+from service import AVSB, FUND, NOW, OTHER_FUND, Service, closed_log
 from sqlalchemy.exc import DBAPIError
 
 from app import answering, delivering, notice_view, notices
@@ -270,13 +270,13 @@ async def test_who_has_no_webhook_is_not_called(service: Service, receiver: Rece
 
 async def test_a_name_that_is_none_costs_nobody_else(service: Service, receiver: Receiver) -> None:
     tell(service, FUND)
-    tell(service, CITY)
+    tell(service, OTHER_FUND)
 
     ended = await deliver(
-        service, zorgkas_voorbeeld="https://xn--a.example/", voorbeeldstad=receiver.url
+        service, zorgkas_voorbeeld="https://xn--a.example/", zorgkas_tweede=receiver.url
     )
 
-    assert {one.organisation: one.arrived for one in ended} == {FUND: False, CITY: True}
+    assert {one.organisation: one.arrived for one in ended} == {FUND: False, OTHER_FUND: True}
 
 
 async def test_one_who_hangs_keeps_nobody_from_their_turn(
@@ -284,9 +284,9 @@ async def test_one_who_hangs_keeps_nobody_from_their_turn(
 ) -> None:
     for _ in range(12):
         tell(service, FUND)
-    tell(service, CITY)
+    tell(service, OTHER_FUND)
     office, now = service.office, service.clock.now
     with office.database.writing() as session:
         until = now + delivering.LEASE
-        taken = notices.claim(session, [FUND, CITY], now, until, 8, delivering.EACH)
-        assert [row.organisation for row in taken] == [FUND, FUND, CITY]
+        taken = notices.claim(session, [FUND, OTHER_FUND], now, until, 8, delivering.EACH)
+        assert [row.organisation for row in taken] == [FUND, FUND, OTHER_FUND]
