@@ -64,6 +64,8 @@ def guarded(text: str) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "ja" if value else "nee"
+    if isinstance(value, dict):  # an address is one field
+        return ", ".join(f"{name}: {_text(part)}" for name, part in value.items())
     return str(value)
 
 

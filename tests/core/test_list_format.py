@@ -49,6 +49,7 @@ def test_a_line_of_json_is_the_document() -> None:
         ({"a": [{"b": True}, {}, {"b": False}]}, "a[].b", "ja | nee"),
         ({"a": [{"b": [{"c": "x"}]}, {"b": [{"c": "y"}]}]}, "a[].b[].c", "x | y"),
         ({"a": ["x", "y"]}, "a[]", "x | y"),
+        ({"a": {"b": {"straat": "Plein", "bus": "2"}}}, "a.b", "straat: Plein, bus: 2"),
     ],
 )
 def test_a_cell_holds_every_value_at_its_place(
