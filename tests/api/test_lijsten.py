@@ -281,6 +281,29 @@ async def test_a_list_goes_on_where_a_killed_process_left_it(
     assert stored(genk, "SELECT count(*) FROM listing_person") == [(0,)]
 
 
+@pytest.mark.parametrize("turn", [1, 2, 3])
+async def test_who_lost_the_lease_writes_no_more(
+    genk: Service, monkeypatch: pytest.MonkeyPatch, turn: int
+) -> None:
+    monkeypatch.setattr(list_making, "RECORDS", 1)
+    list_id = (await ask_list(genk, GENK, LOCAL, 2026)).json()["lijstId"]
+    slow, turns = shop_of(genk), []
+
+    def overtaken(_: int) -> None:
+        turns.append(1)
+        if len(turns) == turn:  # while it seals; or between two records
+            genk.clock.forward(minutes=3)
+            assert list_making.work_once(shop_of(genk))
+
+    slow.progress = overtaken
+    assert list_making.work_once(slow)
+
+    assert (await file_of(genk, GENK, list_id)).status_code == 200
+    assert len(about_persons(genk)) == 2
+    assert [one["eventId"] for one in genk.records()].count(list_id) == 1
+    assert stored(genk, "SELECT count(*) FROM listing_part") == [(1,)]
+
+
 async def test_a_process_that_stops_lets_another_one_go_on(genk: Service) -> None:
     list_id = (await ask_list(genk, GENK, LOCAL, 2026)).json()["lijstId"]
     shop = shop_of(genk)
