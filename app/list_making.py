@@ -12,6 +12,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -384,8 +385,8 @@ def _fail(shop: Workshop, task: Task, reason: Reason) -> None:
 
 
 def _leave(shop: Workshop, task: Task, until: datetime, **values: Any) -> None:
-    """Let somebody go on from then."""
-    with shop.database.writing() as session:
+    """Let somebody go on from then; nothing where another process does already."""
+    with suppress(LeaseLost), shop.database.writing() as session:
         listings.renew(session, task.id, shop.name, until, **values)
 
 
