@@ -162,22 +162,27 @@ def files_of(session: Session, round_: Round) -> list[RoundFile]:
     return _files(session, ExchangeFile.round == round_.id)
 
 
-def to_send(session: Session, organisation: str) -> list[RoundFile]:
-    """The files for an organisation that were not sent yet."""
+def to_send(session: Session, organisation: str, today: date) -> list[RoundFile]:
+    """The files for an organisation that were not sent yet, and are not to be taken away."""
     return _files(
         session,
         ExchangeFile.organisation == organisation,
         col(ExchangeFile.sent_at).is_(None),
         col(ExchangeFile.removed_at).is_(None),
+        ~_passed(today),
     )
 
 
 def overdue(session: Session, today: date) -> list[RoundFile]:
     """The files whose term has passed, or whose round has ended where they have none."""
+    return _files(session, col(ExchangeFile.removed_at).is_(None), _passed(today))
+
+
+def _passed(today: date) -> Any:
     ended = select(ExchangeRound.id).where(col(ExchangeRound.open).is_(None))
-    without_term = col(ExchangeFile.keep_until).is_(None) & col(ExchangeFile.round).in_(ended)
-    passed = or_(col(ExchangeFile.keep_until) < today, without_term)
-    return _files(session, col(ExchangeFile.removed_at).is_(None), passed)
+    no_term, keep_until = col(ExchangeFile.keep_until).is_(None), col(ExchangeFile.keep_until)
+    # Never NULL: its opposite has to hold too.
+    return or_(~no_term & (keep_until < today), no_term & col(ExchangeFile.round).in_(ended))
 
 
 def _files(session: Session, *which: Any) -> list[RoundFile]:

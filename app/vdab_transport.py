@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlmodel import Session
 
 from app import rounds, sftp
+from app.moments import brussels_date
 from app.monitoring import ORGANISATION
 from app.policy import Granted
 from app.rounds import RoundFile
@@ -29,7 +30,7 @@ def send(post: Post, server: Server, advance: Advance) -> list[str]:
     """Send what was made for VDAB and was not sent; the names. Raises ExchangeRefused."""
     with step(post, "vdabSend"):
         # What is sent is decided once more: a protocol that was suspended sends nothing.
-        files = act(post, lambda session, *_: rounds.to_send(session, ORGANISATION))
+        files = act(post, _to_send)
         for file in files:
             made = post.out / file.name
             if not made.is_file() or digest_of(made) != file.digest:
@@ -60,6 +61,10 @@ def fetch(post: Post, server: Server, signers: dict[bytes, str], advance: Advanc
             raise
         act(post, partial(_fetched, post, digest_of(file), signers[key]))
         return file
+
+
+def _to_send(session: Session, _said: Granted, now: datetime) -> list[RoundFile]:
+    return rounds.to_send(session, ORGANISATION, brussels_date(now))
 
 
 def _transfer(work: Callable[[], None]) -> None:

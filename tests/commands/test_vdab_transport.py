@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import sshd
 import vdab_world
+from evidence import execute
 from sshd import Sshd
 from vdab_world import World, number, quiet
 
-from app import administration, sftp, vdab_ending, vdab_release, vdab_transport
+from app import administration, rounds, sftp, vdab_ending, vdab_release, vdab_transport
 from app.database import Database
 from app.monitoring import ORGANISATION
 from app.sftp import Server
@@ -171,6 +172,28 @@ def test_a_suspended_protocol_sends_nothing(world: World, vdab: Sshd) -> None:
 def test_what_was_cancelled_is_not_sent(world: World, vdab: Sshd) -> None:
     world.export()
     vdab_ending.cancel(world.post, "proef")
+
+    assert send(world, vdab) == []
+
+
+def test_a_file_of_a_round_that_is_over_is_not_sent_although_it_still_stands(
+    world: World, vdab: Sshd
+) -> None:
+    world.export()
+    # As when taking away failed, or was not done yet.
+    with world.store.writing() as session:
+        current = rounds.current(session)
+        assert current is not None
+        rounds.end(session, current, rounds.State.CANCELLED, world.clock.now)
+
+    assert send(world, vdab) == []
+    assert (world.post.out / NUMBERS).exists()
+
+
+def test_a_result_past_its_term_is_not_sent(world: World, vdab: Sshd) -> None:
+    world.take_in(world.answer(world.export()))
+    vdab_release.release(world.post, 5, quiet)
+    execute(world.store, "UPDATE exchange_file SET keep_until = '2026-05-31'")
 
     assert send(world, vdab) == []
 
