@@ -144,7 +144,8 @@ def vdab_release_command(
     say(
         f"{done.plan.round.label}: {smoothed.rows} rows, {smoothed.suppressed} left out; the "
         f"rarest combination stands {smoothed.smallest} times; {done.cancelled} numbers were "
-        f"cancelled since; {done.numbers} values held a number and are hidden"
+        f"cancelled since, {done.twice} were of somebody who had a row; {done.numbers} values held "
+        "a number and are hidden"
     )
     say(f"in {post.out}, to be kept until {until or 'the end of the cooperation'} at most")
 

@@ -75,8 +75,9 @@ def _gather(
     admitted = population.admit_all(session, wanted)
     # A person is looked at under each of her numbers, and sent under the one in use.
     persons = {one.numbers[0]: one.numbers for one in admitted if isinstance(one, Admitted)}
-    known = rounds.sent_among(session, round_, persons)
-    fresh = [numbers for current, numbers in persons.items() if current not in known]
+    # Under any of them: she may have got another one since the part in which she was recorded.
+    known = rounds.sent_among(session, round_, {one for every in persons.values() for one in every})
+    fresh = [every for every in persons.values() if known.isdisjoint(every)]
     found = dossiers.read_each(session, fresh, {"contracten"})
     joined = {
         numbers[0]: since

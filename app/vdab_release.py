@@ -53,6 +53,7 @@ class Released:
     smoothed: Smoothed
     cancelled: int  # whose number was cancelled since it was sent
     numbers: int  # values that held a national number, and are hidden
+    twice: int  # rows of somebody who had one already, under another number
 
 
 def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released:
@@ -66,8 +67,13 @@ def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released
         if not kept.is_file():
             raise ExchangeRefused(f"{kept.name} is gone: take the answer in again")
         target = post.out / f"{plan.round.label}-uitkomst.db"
-        with staging.scratch(target) as draft, smoothing.in_file(draft, plan.columns) as result:
-            joined = _Joined(post, plan)
+        whom = post.out / f"{plan.round.label}-personen.db"
+        with (
+            staging.persons(whom) as persons,
+            staging.scratch(target) as draft,
+            smoothing.in_file(draft, plan.columns) as result,
+        ):
+            joined = _Joined(post, plan, persons)
             with staging.opened(kept) as answer:
                 for rows in answer.parts():
                     result.add(joined.rows(rows))
@@ -78,7 +84,7 @@ def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released
             # Looked at once more, whatever was done: nothing leaves in which somebody stands out.
             if result.smallest_class() < k:
                 raise ExchangeRefused(f"a combination stands in fewer than {k} rows")
-            released = Released(plan, smoothed, joined.cancelled, joined.numbers)
+            released = Released(plan, smoothed, joined.cancelled, joined.numbers, joined.twice)
             digests = _make_files(post, plan, result, lambda done: advance("files", done))
         try:
             act(post, partial(_record, post, released, k, digests))
@@ -140,11 +146,11 @@ def _terms(post: Post, clause: Clause, today: date) -> Terms:
 class _Joined:
     """Puts the profile beside what VDAB gave back, and leaves the number out."""
 
-    def __init__(self, post: Post, plan: Plan) -> None:
-        self._post, self._plan = post, plan
+    def __init__(self, post: Post, plan: Plan, persons: staging.Persons) -> None:
+        self._post, self._plan, self._persons = post, plan, persons
         self._places = [at for at, column in enumerate(COLUMNS) if column.name in plan.columns]
         self._blocks = fields.blocks(LEAVES)
-        self.done = self.cancelled = self.numbers = 0
+        self.done = self.cancelled = self.numbers = self.twice = 0
 
     def rows(self, returned: Sequence[Row]) -> list[list[str]]:
         """The rows to release for these; whose number is cancelled by now has none."""
@@ -152,16 +158,20 @@ class _Joined:
         with self._post.office.database.reading() as session:
             now = self._post.clock()
             wanted = [Wanted(Insz(row[0]), reach, self._plan.on, now) for row in returned]
-            found = [
+            admitted = [
                 (one.numbers, row[1:])
                 for one, row in zip(population.admit_all(session, wanted), returned, strict=True)
                 if isinstance(one, Admitted)
             ]
+            # Two numbers that were sent can be of one person by now: two rows would count her twice
+            # among those who are alike.
+            found = [one for one in admitted if self._persons.is_new(one[0][0])]
             persons = [numbers for numbers, _ in found]
             known = dossiers.read_each(session, persons, self._blocks)
             profiles = population.profiles_of(session, [numbers[0] for numbers in persons])
         self.done += len(returned)
-        self.cancelled += len(returned) - len(found)
+        self.cancelled += len(returned) - len(admitted)
+        self.twice += len(admitted) - len(found)
         empty = ("",) * len(PROFILE)
         return [
             self._row(
@@ -238,6 +248,7 @@ def _record(
         "suppressed": smoothed.suppressed,
         "cancelled": released.cancelled,
         "numbersHidden": released.numbers,
+        "samePerson": released.twice,
         "smallestClass": smoothed.smallest,
     }
     [act_id] = record(session, post, "vdabRelease", [trace(said, counts=counts)], now)

@@ -143,6 +143,22 @@ def told(world: World, whom: str) -> list[str]:
     return [record["organisation"] for _, record in shown]
 
 
+def test_who_gets_another_number_in_the_middle_is_sent_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vdab_export, "PART", 1)
+    world.add([number(1), number(2), number(3)])
+
+    def meanwhile(done: int) -> None:
+        if done == 1:
+            world.add([number(3)], vorigeInsz=[number(1)])
+
+    made = vdab_export.export(world.post, meanwhile)
+
+    assert made.persons == 2
+    assert world.subjects() == [number(1), number(2)]
+
+
 def test_a_person_is_told_that_vdab_has_her_number_once_the_file_is_made(world: World) -> None:
     world.add([number(1)])
 

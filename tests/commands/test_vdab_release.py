@@ -147,6 +147,7 @@ def test_each_file_is_recorded_and_the_round_leaves_nothing_that_names_a_person(
         "suppressed": 0,
         "cancelled": 0,
         "numbersHidden": 0,
+        "samePerson": 0,
         "smallestClass": 10,
     }
     assert [one["organisation"] for one in deliveries] == [*BODIES]
@@ -262,6 +263,19 @@ def test_who_has_another_number_since_keeps_her_profile_and_who_has_none_is_left
 
     assert (done.smoothed.rows, done.cancelled) == (9, 1)
     assert {row["kbiRegio"] for row in table(world)} == {"Limburg"}
+
+
+def test_two_numbers_that_are_one_person_by_now_make_one_row(world: World) -> None:
+    back(world)
+    world.add([number(50)], vorigeInsz=[number(at) for at in range(6)])
+
+    with pytest.raises(ExchangeRefused, match="no 6 rows are alike"):
+        release(world, k=6)
+    done = release(world, k=5)
+
+    assert (done.smoothed.rows, done.twice, done.cancelled) == (5, 5, 0)
+    [act] = world.records(operation="vdabRelease", outcome="allowed")
+    assert act["counts"]["samePerson"] == 5
 
 
 def test_what_the_protocol_does_not_list_is_not_released(world: World) -> None:
