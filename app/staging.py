@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.monitoring import RETURNED
 from app.returned_rows import Row
-from app.secret_files import shred
+from app.secret_files import put_in_place, shred
 
 PART = 1000  # rows that are read together
 
@@ -85,7 +85,7 @@ def drafted(path: Path) -> Iterator[Staging]:
             yield staging
         finally:
             staging.close()
-        os.replace(draft, path)
+        put_in_place(draft, path)
 
 
 @contextmanager

@@ -20,9 +20,17 @@ from app.vdab import ExchangeRefused, Post, alone, record
 SIGNATURE = ".sig"
 
 
-def staged(post: Post, round_: Round) -> Path:
-    """Where an answer stands until its round is released."""
-    return post.back / f"{round_.label}.db"
+def staged(post: Post, round_: Round, digest: str) -> Path:
+    """Where an answer stands until its round is released, by the digest of its file.
+
+    So another answer, which may turn out not to be accepted, never stands in its place.
+    """
+    return post.back / f"{round_.label}-{digest.removeprefix('sha256:')}.db"
+
+
+def every_staged(post: Post, round_: Round) -> list[Path]:
+    """What stands aside in a round, also of an answer that was not accepted."""
+    return [*post.back.glob(f"{round_.label}-*.db")]
 
 
 def cancel(post: Post, reason: str) -> Round:
@@ -77,7 +85,7 @@ def tidy(post: Post) -> list[RoundFile]:
 def _forget_answer(post: Post, round_: Round) -> None:
     """What stood aside of VDAB, and drafts of a run that was cut off: nothing when it is gone."""
     answer = post.back / round_.answer_file
-    left = [staged(post, round_), answer, answer.with_name(answer.name + SIGNATURE)]
+    left = [*every_staged(post, round_), answer, answer.with_name(answer.name + SIGNATURE)]
     for folder in (post.out, post.back):
         left += folder.glob(f".{round_.label}[.-]*")
         left += folder.glob(f"{round_.label}[.-]*{PART}")

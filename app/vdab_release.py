@@ -63,9 +63,10 @@ def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released
     """
     with step(post, "vdabRelease"):
         plan = act(post, partial(_plan, post))
-        kept = staged(post, plan.round)
+        assert plan.round.answer_digest  # noqa: S101 - it was taken in
+        kept = staged(post, plan.round, plan.round.answer_digest)
         if not kept.is_file():
-            raise ExchangeRefused(f"{kept.name} is gone: take the answer in again")
+            raise ExchangeRefused("the answer is gone: take it in again")
         target = post.out / f"{plan.round.label}-uitkomst.db"
         whom = post.out / f"{plan.round.label}-personen.db"
         with (
@@ -238,8 +239,11 @@ def _record(
 ) -> None:
     """One record of the act, one for each file; and the round ends: its numbers are forgotten."""
     plan, smoothed = released.plan, released.smoothed
-    if the_round(session, State.TAKEN_IN).id != plan.round.id:
+    current = the_round(session, State.TAKEN_IN)
+    if current.id != plan.round.id:
         raise ExchangeRefused("another round was begun meanwhile")
+    if current.answer_digest != plan.round.answer_digest:
+        raise ExchangeRefused("another answer was taken in meanwhile: release again")
     if said.clause.hash != plan.version:
         raise ExchangeRefused("another version of the protocol decides by now: release again")
     counts = {

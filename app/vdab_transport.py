@@ -53,7 +53,7 @@ def fetch(post: Post, server: Server, signers: dict[bytes, str], advance: Advanc
         for target, limit in ((file, LIMIT), (sealed, SIGNATURE_LIMIT)):
             _transfer(partial(sftp.download, server, target.name, target, limit, advance))
         try:
-            key = signed_by(file, round_, signers)
+            key = signed_by(file, sealed, round_, signers)
         except ExchangeRefused:
             # Whoever put it there, or one that changed between two parts: it is no answer.
             shred(file)

@@ -105,7 +105,7 @@ def test_an_answer_to_a_round_that_ended_meanwhile_is_not_taken_in(
     with pytest.raises(ExchangeRefused, match="another round was begun meanwhile"):
         world.take_in(answer)
 
-    assert "terug/vdab-20260601-1.db" not in world.stands()
+    assert not [*world.post.back.iterdir()]
 
 
 def test_a_result_of_a_round_that_is_over_is_not_released(world: World) -> None:
@@ -318,10 +318,24 @@ def test_nothing_is_released_before_an_answer_is_taken_in(world: World) -> None:
 
 def test_an_answer_that_is_gone_is_taken_in_again(world: World) -> None:
     back(world)
-    (world.post.back / "vdab-20260601-1.db").unlink()
+    [aside] = world.post.back.glob("*.db")
+    aside.unlink()
 
     with pytest.raises(ExchangeRefused, match="is gone"):
         release(world)
+
+
+def test_a_result_of_an_answer_that_was_replaced_meanwhile_is_not_released(world: World) -> None:
+    back(world)
+
+    def meanwhile(what: str, far: int) -> None:
+        if (what, far) == ("files", 4):  # as by somebody on another machine
+            execute(world.store, "UPDATE exchange_round SET answer_digest = 'sha256:another'")
+
+    with pytest.raises(ExchangeRefused, match="another answer was taken in meanwhile"):
+        vdab_release.release(world.post, 5, meanwhile)
+
+    assert not results() & world.stands()
 
 
 def suspend(world: World) -> None:
@@ -413,7 +427,7 @@ def test_what_was_left_by_a_run_that_was_cut_off_goes_with_the_next(world: World
     release(world)
     other = world.post.back / ".vdab-20260601-12.db.draft"  # of another round
     for file in (
-        world.post.back / "vdab-20260601-1.db",
+        world.post.back / "vdab-20260601-1-0123456789abcdef.db",
         world.post.back / ".vdab-20260601-1.db.draft",
         world.post.back / "vdab-20260601-1-antwoord.csv.age.part",
         world.post.out / ".vdab-20260601-1-uitkomst.db.draft",
