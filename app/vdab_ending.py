@@ -76,6 +76,7 @@ def tidy(post: Post) -> list[RoundFile]:
         files = overdue(session, brussels_date(now))
     for round_ in ended:
         _forget_answer(post, round_)
+        forget_unrecorded(post, round_)
     for file in files:
         shred(post.out / file.name)
         _record(post, file, now)
@@ -91,6 +92,17 @@ def _forget_answer(post: Post, round_: Round) -> None:
         left += folder.glob(f"{round_.label}[.-]*{PART}")
     for file in left:
         shred(file)
+
+
+def forget_unrecorded(post: Post, round_: Round) -> None:
+    """What has its name in a round but no record, as no act that made it was ended: it is none."""
+    with post.office.database.reading() as session:
+        files = rounds.files_of(session, round_)
+    recorded = {file.name for file in files if not file.removed_at}
+    made = [post.out / round_.numbers_file, *post.out.glob(round_.result_file("*"))]
+    for file in made:
+        if file.name not in recorded:
+            shred(file)
 
 
 def _record(post: Post, file: RoundFile, now: datetime) -> None:

@@ -22,6 +22,7 @@ from app.record import Allowance, RecordType, Trace
 from app.rounds import Round, RoundFile, State
 from app.secret_files import streamed
 from app.vdab import EXCHANGE, Advance, ExchangeRefused, Post, act, record, step, trace
+from app.vdab_ending import forget_unrecorded
 from app.visit import new_event_id
 
 PART = 1000  # numbers that are looked at in one transaction
@@ -112,14 +113,13 @@ def _make(post: Post, round_: Round, recipient: str) -> Exported:
         with post.office.database.writing() as session:
             rounds.end(session, round_, State.CANCELLED, post.clock())
         raise ExchangeRefused("nobody is in the joint client group: no file was made")
-    file = post.out / round_.numbers_file
-    with streamed(file) as draft:
-        sealing.seal(_lines(post, round_), recipient, draft.write)
-    made = Exported(round_, persons, draft.digest)
     try:
+        with streamed(post.out / round_.numbers_file) as draft:
+            sealing.seal(_lines(post, round_), recipient, draft.write)
+        made = Exported(round_, persons, draft.digest)
         act(post, partial(_deliver, post, made, recipient), counted=True)
-    except ExchangeRefused:
-        file.unlink()  # a next run makes it again
+    except BaseException:
+        forget_unrecorded(post, round_)  # a next run makes it again
         raise
     return made
 

@@ -27,7 +27,7 @@ from app.returned_rows import DELIMITER, Row, guarded
 from app.rounds import Round, RoundFile, State
 from app.secret_files import streamed
 from app.vdab import EXCHANGE, Advance, ExchangeRefused, Post, act, record, step, the_round, trace
-from app.vdab_ending import staged, tidy
+from app.vdab_ending import forget_unrecorded, staged, tidy
 
 ID = "rij"
 PIECE = 64 * 1024  # characters that are sealed together
@@ -86,13 +86,12 @@ def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released
             if result.smallest_class() < k:
                 raise ExchangeRefused(f"a combination stands in fewer than {k} rows")
             released = Released(plan, smoothed, joined.cancelled, joined.numbers, joined.twice)
-            digests = _make_files(post, plan, result, lambda done: advance("files", done))
-        try:
-            act(post, partial(_record, post, released, k, digests))
-        except ExchangeRefused:
-            for body in digests:
-                (post.out / plan.round.result_file(body)).unlink()
-            raise
+            try:
+                digests = _make_files(post, plan, result, lambda done: advance("files", done))
+                act(post, partial(_record, post, released, k, digests))
+            except BaseException:
+                forget_unrecorded(post, plan.round)
+                raise
         tidy(post)
         return released
 

@@ -294,6 +294,23 @@ def test_a_suspension_while_the_file_is_made_takes_it_away_again(
     assert world.deliveries() == []
 
 
+def test_a_file_without_its_record_is_taken_away_when_an_export_is_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add([number(1)])
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vdab_export, "_deliver", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            world.export()
+
+    assert world.stands() == set()
+    assert world.export().persons == 1
+
+
 def test_two_commands_at_once_are_one_too_many(world: World) -> None:
     world.add([number(1)])
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import vdab_world
@@ -420,6 +421,65 @@ def test_what_is_past_its_term_is_taken_away_once(world: World) -> None:
     assert {f"uit/{file.name}" for file in gone} == results()
     assert world.stands() == set()
     assert len(world.records(operation="vdabRemove")) == 5  # the four, and the numbers before
+
+
+def cut_off(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_files_without_their_record_are_taken_away_when_a_release_is_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back(world)
+
+    def meanwhile(what: str, far: int) -> None:
+        if (what, far) == ("files", 2):
+            cut_off()
+
+    with pytest.raises(KeyboardInterrupt):
+        vdab_release.release(world.post, 5, meanwhile)
+    first = results() & world.stands()
+    with monkeypatch.context() as patch:
+        patch.setattr(vdab_release, "_record", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            release(world)
+
+    assert (first, results() & world.stands()) == (set(), set())
+    release(world)
+    assert results() <= world.stands()
+
+
+def test_files_with_their_record_stay_when_a_release_is_cut_off_behind_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back(world)
+    act = vdab_release.act
+
+    def then_cut_off(*arguments: Any) -> Any:
+        done = act(*arguments)
+        if arguments[1].func is vdab_release._record:
+            cut_off()
+        return done
+
+    monkeypatch.setattr(vdab_release, "act", then_cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        release(world)
+
+    assert results() <= world.stands()
+
+
+def test_files_that_never_got_their_record_go_with_the_end_of_the_round(world: World) -> None:
+    made = world.export()
+    vdab_ending.cancel(world.post, "proef")
+    other = world.post.out / "vdab-20260601-12-uitkomst-x.csv.age"
+    # As of a machine that lost its power: in place, and in no record.
+    for name in (made.round.numbers_file, made.round.result_file("x")):
+        (world.post.out / name).write_bytes(b"left")
+    other.write_bytes(b"of another round")
+
+    vdab_ending.remove_overdue(world.post)
+
+    assert world.stands() == {f"uit/{other.name}"}
 
 
 def test_what_was_left_by_a_run_that_was_cut_off_goes_with_the_next(world: World) -> None:
