@@ -32,6 +32,7 @@ class Round:
     id: int
     began_on: date
     state: State
+    folder: str  # the mark in the folder that has its files
     delivery_id: str  # of the record of the numbers' file, which stands once that is made
     persons: int  # whose number was sent
     answer_digest: str | None
@@ -83,9 +84,17 @@ def newest_first(session: Session) -> list[Round]:
     return [_round(row) for row in session.exec(every)]
 
 
-def begin(session: Session, today: date, delivery_id: str) -> Round:
+def folder(session: Session) -> str | None:
+    """The mark in the folder that has the files of every round; None before the first one."""
+    newest = select(ExchangeRound.folder).order_by(col(ExchangeRound.id).desc()).limit(1)
+    return session.exec(newest).first()
+
+
+def begin(session: Session, today: date, folder: str, delivery_id: str) -> Round:
     """Open a round; there may be no other."""
-    row = ExchangeRound(began_on=today, state=State.GATHERING, open=1, delivery_id=delivery_id)
+    row = ExchangeRound(
+        began_on=today, state=State.GATHERING, open=1, folder=folder, delivery_id=delivery_id
+    )
     session.add(row)
     session.flush()
     return _round(row)

@@ -21,7 +21,7 @@ from app.population import Admitted, Wanted
 from app.record import Allowance, RecordType, Trace
 from app.rounds import Round, RoundFile, State
 from app.secret_files import streamed
-from app.vdab import EXCHANGE, Advance, ExchangeRefused, Post, act, record, step, trace
+from app.vdab import EXCHANGE, Advance, ExchangeRefused, Post, act, marked, record, step, trace
 from app.vdab_ending import forget_unrecorded
 from app.visit import new_event_id
 
@@ -44,7 +44,7 @@ def export(post: Post, advance: Advance) -> Exported:
     Raises ExchangeRefused.
     """
     with step(post, "vdabExport"):
-        round_, recipient = act(post, _open, counted=True)
+        round_, recipient = act(post, partial(_open, marked(post)), counted=True)
         after, looked_at = "", 0
         while part := act(post, partial(_gather, post, round_, after)):
             after, looked_at = part[-1], looked_at + len(part)
@@ -53,7 +53,7 @@ def export(post: Post, advance: Advance) -> Exported:
         return _make(post, round_, recipient)
 
 
-def _open(session: Session, _said: Granted, now: datetime) -> tuple[Round, str]:
+def _open(folder: str, session: Session, _said: Granted, now: datetime) -> tuple[Round, str]:
     """A new round, or the one that was cut off; and the key of VDAB."""
     recipient = recipients.key_of(session, ORGANISATION)
     if recipient is None:
@@ -63,7 +63,8 @@ def _open(session: Session, _said: Granted, now: datetime) -> tuple[Round, str]:
     found = rounds.current(session)
     if found and found.state is not State.GATHERING:
         raise ExchangeRefused(f"{found.label} is open ({found.state}): end it first")
-    return found or rounds.begin(session, brussels_date(now), new_event_id(now)), recipient
+    today = brussels_date(now)
+    return found or rounds.begin(session, today, folder, new_event_id(now)), recipient
 
 
 def _gather(

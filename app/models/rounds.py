@@ -22,6 +22,7 @@ class ExchangeRound(SQLModel, table=True):
     began_on: date
     state: str = Field(max_length=20)
     open: int | None = None  # 1, or NULL, of which there may be many
+    folder: str = Field(max_length=32)  # the mark in the folder that has its files
     delivery_id: str = Field(max_length=36)  # the record of the file, once it stands
     persons: int = 0  # whose number was sent
     answer_digest: str | None = Field(default=None, unique=True, max_length=71)

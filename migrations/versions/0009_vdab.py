@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("began_on", sa.Date(), nullable=False),
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("open", sa.Integer(), nullable=True),
+        sa.Column("folder", sa.String(32), nullable=False),
         sa.Column("delivery_id", sa.String(36), nullable=False),
         sa.Column("persons", sa.Integer(), nullable=False),
         sa.Column("answer_digest", sa.String(71), nullable=True),

@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from io import StringIO
 from pathlib import Path
@@ -23,7 +24,7 @@ from app.policy import Clause
 from app.protocols import Source
 from app.sealing import SealBroken
 from app.smoothing import Result
-from app.vdab import Closed, ExchangeRefused, Post
+from app.vdab import MARK, Closed, ExchangeRefused, Post
 from app.vdab_release import Released, Terms
 
 BODIES = (*AGENCIES, ORGANISATION)
@@ -93,7 +94,7 @@ def another_round(world: World) -> None:
         current = rounds.current(session)
         assert current is not None
         rounds.end(session, current, rounds.State.CANCELLED, world.clock.now)
-        other = rounds.begin(session, world.clock.now.date(), "another")
+        other = rounds.begin(session, world.clock.now.date(), current.folder, "another")
         rounds.advance(session, other, current.state)
 
 
@@ -403,6 +404,35 @@ def test_a_round_that_is_cancelled_forgets_its_numbers_and_its_files(world: Worl
     assert record["reasonReference"] == "VDAB trekt terug"
     with pytest.raises(ExchangeRefused, match="no round is open"):
         vdab_ending.cancel(world.post, "nog eens")
+
+
+def test_another_folder_is_refused_and_nothing_is_recorded_as_gone(
+    world: World, tmp_path: Path
+) -> None:
+    back(world)
+    release(world)
+    world.office.keys.create(world.clock.now.replace(year=2032, month=4), months=1)
+    world.clock.now = world.clock.now.replace(year=2032, month=4)
+    another = replace(world.post, folder=tmp_path / "another")
+    another.folder.mkdir()
+    (another.folder / MARK).write_text("of another database\n")
+
+    for empty in (another, replace(world.post, folder=tmp_path / "empty")):
+        with pytest.raises(ExchangeRefused, match="is not the one of the rounds before"):
+            vdab_ending.remove_overdue(empty)
+
+    assert results() <= world.stands()
+    assert len(world.records(operation="vdabRemove")) == 1  # of the numbers, with the release
+    assert len(vdab_ending.remove_overdue(world.post)) == 4
+
+
+def test_a_folder_that_is_lost_is_replaced_by_whoever_says_so(world: World, tmp_path: Path) -> None:
+    back(world)
+    other = replace(world.post, folder=tmp_path / "other")
+    other.folder.mkdir()
+    (other.folder / MARK).write_text((world.post.folder / MARK).read_text())
+
+    vdab_ending.cancel(other, "schijf verloren")
 
 
 def test_what_is_past_its_term_is_taken_away_once(world: World) -> None:
