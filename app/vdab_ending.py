@@ -47,10 +47,15 @@ def _cancel(post: Post, reason: str) -> Round:
         now, found = post.clock(), rounds.current(session)
         if found is None:
             raise ExchangeRefused("no round is open")
-        rounds.end(session, found, State.CANCELLED, now)
-        told = Trace(type=RecordType.ADMIN, purpose=PURPOSE, reason_reference=reason)
-        record(session, post, "vdabCancel", [told], now)
+        end_round(session, post, found, reason, now)
     return found
+
+
+def end_round(session: Session, post: Post, round_: Round, reason: str, now: datetime) -> None:
+    """End a round without a release, with a record; its files go with `tidy`."""
+    rounds.end(session, round_, State.CANCELLED, now)
+    told = Trace(type=RecordType.ADMIN, purpose=PURPOSE, reason_reference=reason)
+    record(session, post, "vdabCancel", [told], now)
 
 
 def overdue(session: Session, today: date) -> list[RoundFile]:

@@ -12,7 +12,7 @@ from time import sleep
 
 from sqlmodel import Session
 
-from app import dossiers, population, recipients, rounds, sealing
+from app import access_log, dossiers, population, recipients, rounds, sealing
 from app.insz import Insz
 from app.moments import brussels_date
 from app.monitoring import NUMBER, ORGANISATION, joined_since
@@ -21,8 +21,19 @@ from app.population import Admitted, Wanted
 from app.record import Allowance, RecordType, Trace
 from app.rounds import Round, RoundFile, State
 from app.secret_files import streamed
-from app.vdab import EXCHANGE, Advance, ExchangeRefused, Post, act, marked, record, step, trace
-from app.vdab_ending import forget_unrecorded
+from app.vdab import (
+    EXCHANGE,
+    Advance,
+    ExchangeRefused,
+    Post,
+    act,
+    marked,
+    record,
+    step,
+    the_round,
+    trace,
+)
+from app.vdab_ending import end_round, forget_unrecorded
 from app.visit import new_event_id
 
 PART = 1000  # numbers that are looked at in one transaction
@@ -44,6 +55,7 @@ def export(post: Post, advance: Advance) -> Exported:
     Raises ExchangeRefused.
     """
     with step(post, "vdabExport"):
+        _end_what_is_old(post)
         round_, recipient = act(post, partial(_open, marked(post)), counted=True)
         after, looked_at = "", 0
         while part := act(post, partial(_gather, post, round_, after)):
@@ -51,6 +63,17 @@ def export(post: Post, advance: Advance) -> Exported:
             advance(looked_at)
             sleep(PAUSE)
         return _make(post, round_, recipient)
+
+
+def _end_what_is_old(post: Post) -> None:
+    """End a round that was cut off on another day: who left the group since must not be sent."""
+    with post.office.database.writing() as session:
+        access_log.lock(session)
+        now, found = post.clock(), rounds.current(session)
+        if found is None or found.state is not State.GATHERING:
+            return
+        if found.began_on != brussels_date(now):
+            end_round(session, post, found, "gathering was cut off, and begins anew", now)
 
 
 def _open(folder: str, session: Session, _said: Granted, now: datetime) -> tuple[Round, str]:
@@ -71,6 +94,7 @@ def _gather(
     post: Post, round_: Round, after: str, session: Session, said: Granted, now: datetime
 ) -> list[str]:
     """Record those of the next numbers who are in the group; which numbers were looked at."""
+    _still_gathered(session, round_)
     numbers, today = dossiers.next_numbers(session, after, PART), brussels_date(now)
     reach = said.clause.population
     wanted = [Wanted(Insz(number), reach, today, now) for number in numbers]
@@ -81,15 +105,22 @@ def _gather(
     known = rounds.sent_among(session, round_, {one for every in persons.values() for one in every})
     fresh = [every for every in persons.values() if known.isdisjoint(every)]
     found = dossiers.read_each(session, fresh, {"contracten"})
+    denied = dossiers.deny_each(session, fresh)
     joined = {
         numbers[0]: since
-        for numbers, dossier in zip(fresh, found, strict=True)
-        if dossier and (since := joined_since(dossier.blocks, today))
+        for numbers, dossier, no_more in zip(fresh, found, denied, strict=True)
+        if dossier and not no_more and (since := joined_since(dossier.blocks, today))
     }
     rounds.add_numbers(session, round_, [*joined])
     sent = [_sent(said, round_, *one) for one in joined.items()]
     record(session, post, EXCHANGE, sent, now)
     return numbers
+
+
+def _still_gathered(session: Session, round_: Round) -> None:
+    """The round is still the open one, and still being gathered."""
+    if the_round(session, State.GATHERING).id != round_.id:
+        raise ExchangeRefused("another round was begun meanwhile")
 
 
 def _sent(said: Granted, round_: Round, number: str, since: str) -> Trace:
@@ -116,7 +147,10 @@ def _make(post: Post, round_: Round, recipient: str) -> Exported:
         raise ExchangeRefused("nobody is in the joint client group: no file was made")
     try:
         with streamed(post.out / round_.numbers_file) as draft:
-            sealing.seal(_lines(post, round_), recipient, draft.write)
+            lines = _Lines(post, round_)
+            sealing.seal(lines, recipient, draft.write)
+        if lines.written != persons:
+            raise ExchangeRefused("the file does not have every number: try again")
         made = Exported(round_, persons, draft.digest)
         act(post, partial(_deliver, post, made, recipient), counted=True)
     except BaseException:
@@ -125,11 +159,18 @@ def _make(post: Post, round_: Round, recipient: str) -> Exported:
     return made
 
 
-def _lines(post: Post, round_: Round) -> Iterator[bytes]:
+class _Lines:
     """One number a line, and nothing else: no second column, no header."""
-    with post.office.database.reading() as session:
-        for part in rounds.sent_numbers(session, round_):
-            yield _encoded(part)
+
+    def __init__(self, post: Post, round_: Round) -> None:
+        self._post, self._round = post, round_
+        self.written = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._post.office.database.reading() as session:
+            for part in rounds.sent_numbers(session, self._round):
+                self.written += len(part)
+                yield _encoded(part)
 
 
 def _encoded(numbers: Sequence[str]) -> bytes:
@@ -139,6 +180,9 @@ def _encoded(numbers: Sequence[str]) -> bytes:
 def _deliver(
     post: Post, made: Exported, recipient: str, session: Session, said: Granted, now: datetime
 ) -> None:
+    _still_gathered(session, made.round)
+    if rounds.count_sent(session, made.round) != made.persons:
+        raise ExchangeRefused("other numbers were added meanwhile: try again")
     delivery = trace(
         said,
         type=RecordType.DELIVERY,
