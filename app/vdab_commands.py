@@ -147,6 +147,8 @@ def vdab_release_command(
         f"cancelled since, {done.twice} were of somebody who had a row; {done.numbers} values held "
         "a number and are hidden"
     )
+    if done.left:
+        say(f"what is over still stands ({done.left}): `protocolpoort retention run` takes it away")
     say(f"in {post.out}, to be kept until {until or 'the end of the cooperation'} at most")
 
 

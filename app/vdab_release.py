@@ -5,7 +5,7 @@ And what ends a round: after it nobody here can tell any more whose row was whos
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from io import StringIO
@@ -13,7 +13,17 @@ from typing import NamedTuple
 
 from sqlmodel import Session
 
-from app import dossiers, fields, population, recipients, rounds, sealing, smoothing, staging
+from app import (
+    dossiers,
+    driver,
+    fields,
+    population,
+    recipients,
+    rounds,
+    sealing,
+    smoothing,
+    staging,
+)
 from app.agreement import Role
 from app.anonymity import HIDDEN, Smoothed
 from app.clauses import kept_at_most
@@ -27,7 +37,7 @@ from app.returned_rows import DELIMITER, Row, guarded
 from app.rounds import Round, RoundFile, State
 from app.secret_files import streamed
 from app.vdab import EXCHANGE, Advance, ExchangeRefused, Post, act, record, step, the_round, trace
-from app.vdab_ending import forget_unrecorded, staged, tidy
+from app.vdab_ending import forget_unrecorded, remove_overdue, staged
 
 ID = "rij"
 PIECE = 64 * 1024  # characters that are sealed together
@@ -54,6 +64,7 @@ class Released:
     cancelled: int  # whose number was cancelled since it was sent
     numbers: int  # values that held a national number, and are hidden
     twice: int  # rows of somebody who had one already, under another number
+    left: str | None = None  # why something that is over could not be taken away
 
 
 def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released:
@@ -92,8 +103,17 @@ def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released
             except BaseException:
                 forget_unrecorded(post, plan.round)
                 raise
-        tidy(post)
-        return released
+    # It is released: what follows is no part of it, and cannot make it a failure.
+    return replace(released, left=_tidied(post))
+
+
+def _tidied(post: Post) -> str | None:
+    """Take away what the round no longer needs; why it stays where that fails."""
+    try:
+        remove_overdue(post)
+    except (ExchangeRefused, OSError, *driver.FAILED) as failed:
+        return str(failed) if isinstance(failed, ExchangeRefused) else type(failed).__name__
+    return None
 
 
 def _plan(post: Post, session: Session, said: Granted, now: datetime) -> Plan:
@@ -260,7 +280,7 @@ def _record(
             said,
             type=RecordType.DELIVERY,
             parent=act_id,
-            delivered=LEAVES,
+            delivered=plan.columns,
             counts={"rows": smoothed.rows},
             file_digest=digest,
             key_fingerprint=sealing.fingerprint(plan.keys[body]),

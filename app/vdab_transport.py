@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import rounds, sftp
+from app import access_log, rounds, sftp
 from app.moments import brussels_date
 from app.monitoring import ORGANISATION
 from app.policy import Granted
@@ -30,13 +30,13 @@ def send(post: Post, server: Server, advance: Advance) -> list[str]:
     """Send what was made for VDAB and was not sent; the names. Raises ExchangeRefused."""
     with step(post, "vdabSend"):
         # What is sent is decided once more: a protocol that was suspended sends nothing.
-        files = act(post, _to_send)
+        said, files = act(post, _to_send)
         for file in files:
             made = post.out / file.name
             if not made.is_file() or digest_of(made) != file.digest:
                 raise ExchangeRefused(f"{file.name} is not there as it was recorded")
             _transfer(partial(sftp.upload, server, made, advance))
-            act(post, partial(_sent, post, file))
+            _sent(post, file, said)
         return [file.name for file in files]
 
 
@@ -63,8 +63,8 @@ def fetch(post: Post, server: Server, signers: dict[bytes, str], advance: Advanc
         return file
 
 
-def _to_send(session: Session, _said: Granted, now: datetime) -> list[RoundFile]:
-    return rounds.to_send(session, ORGANISATION, brussels_date(now))
+def _to_send(session: Session, said: Granted, now: datetime) -> tuple[Granted, list[RoundFile]]:
+    return said, rounds.to_send(session, ORGANISATION, brussels_date(now))
 
 
 def _transfer(work: Callable[[], None]) -> None:
@@ -74,10 +74,14 @@ def _transfer(work: Callable[[], None]) -> None:
         raise ExchangeRefused(str(failed)) from None
 
 
-def _sent(post: Post, file: RoundFile, session: Session, said: Granted, now: datetime) -> None:
-    rounds.mark(session, file.name, sent_at=now)
-    sent = trace(said, parent=file.event_id, file_digest=file.digest)
-    record(session, post, "vdabSend", [sent], now)
+def _sent(post: Post, file: RoundFile, said: Granted) -> None:
+    """That it was sent is a fact by now, and is recorded whatever the protocol has come to say."""
+    with post.office.database.writing() as session:
+        access_log.lock(session)
+        now = post.clock()
+        rounds.mark(session, file.name, sent_at=now)
+        sent = trace(said, parent=file.event_id, file_digest=file.digest)
+        record(session, post, "vdabSend", [sent], now)
 
 
 def _fetched(

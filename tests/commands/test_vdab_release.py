@@ -168,6 +168,33 @@ def test_each_file_is_recorded_and_the_round_leaves_nothing_that_names_a_person(
     assert done.plan.keep_until == date(2032, 3, 1)
 
 
+def test_a_release_stands_although_what_is_over_cannot_be_taken_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back(world)
+
+    def stuck(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(vdab_ending, "shred", stuck)
+    done = release(world)
+
+    assert done.left
+    assert results() <= world.stands()
+    [act] = world.records(operation="vdabRelease")
+    assert act["outcome"] == "allowed"
+
+
+def test_the_record_of_a_file_names_the_columns_in_it(world: World) -> None:
+    back(world)
+
+    release(world)
+
+    [act] = world.records(operation="vdabRelease")
+    for one in world.deliveries(parentId=act["eventId"]):
+        assert one["deliveredFields"] == sorted(column.name for column in COLUMNS)
+
+
 def test_two_releases_share_no_id_and_no_order(world: World) -> None:
     def told(numbers: list[str]) -> Iterable[Sequence[str]]:
         # A mark by which the test knows a person again, in a column that is no clue.

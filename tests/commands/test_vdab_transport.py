@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sshd
@@ -167,6 +168,23 @@ def test_a_suspended_protocol_sends_nothing(world: World, vdab: Sshd) -> None:
     assert [*vdab.files.iterdir()] == []
     [record] = world.records(operation="vdabSend")
     assert (record["outcome"], record["reasonCode"]) == ("denied", "suspended")
+
+
+def test_what_was_sent_is_recorded_although_the_protocol_is_suspended_by_then(
+    world: World, vdab: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.export()
+    upload = sftp.upload
+
+    def meanwhile(*arguments: Any) -> None:
+        upload(*arguments)
+        administration.suspend(world.office, "vdab-2023", "onderzoek", world.clock.now)
+
+    monkeypatch.setattr(sftp, "upload", meanwhile)
+
+    assert send(world, vdab) == [NUMBERS]
+    [sent] = world.records(operation="vdabSend")
+    assert (sent["outcome"], sent["protocol"]) == ("allowed", "vdab-2023")
 
 
 def test_what_was_cancelled_is_not_sent(world: World, vdab: Sshd) -> None:
