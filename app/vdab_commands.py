@@ -145,7 +145,7 @@ def vdab_release_command(
         f"{done.plan.round.label}: {smoothed.rows} rows, {smoothed.suppressed} left out; the "
         f"rarest combination stands {smoothed.smallest} times; {done.cancelled} numbers were "
         f"cancelled since, {done.twice} were of somebody who had a row; {done.numbers} values held "
-        "a number and are hidden"
+        f"a number and are hidden, {smoothed.rare} more were too rare"
     )
     if done.left:
         say(f"what is over still stands ({done.left}): `protocolpoort retention run` takes it away")

@@ -273,6 +273,7 @@ def _record(
         "numbersHidden": released.numbers,
         "samePerson": released.twice,
         "smallestClass": smoothed.smallest,
+        "rareHidden": smoothed.rare,
     }
     [act_id] = record(session, post, "vdabRelease", [trace(said, counts=counts)], now)
     for body, digest in digests.items():

@@ -151,6 +151,7 @@ def test_each_file_is_recorded_and_the_round_leaves_nothing_that_names_a_person(
         "numbersHidden": 0,
         "samePerson": 0,
         "smallestClass": 10,
+        "rareHidden": 0,
     }
     assert [one["organisation"] for one in deliveries] == [*BODIES]
     assert len({one["fileDigest"] for one in deliveries}) == 4
@@ -197,9 +198,10 @@ def test_the_record_of_a_file_names_the_columns_in_it(world: World) -> None:
 
 def test_two_releases_share_no_id_and_no_order(world: World) -> None:
     def told(numbers: list[str]) -> Iterable[Sequence[str]]:
-        # A mark by which the test knows a person again, in a column that is no clue.
-        return [(*row[:4], f"merk {row[0][-4:-2]}", *row[5:]) for row in rows_of(numbers)]
+        # A mark by which the test knows a person again, in a column that is no clue: of five each.
+        return [(*row[:4], f"merk {at // 5}", *row[5:]) for at, row in enumerate(rows_of(numbers))]
 
+    world.add([number(at) for at in range(10, 40)], profile=PROFILE, blocks=PERSONALIA)
     back(world, told)
     release(world)
     first = table(world)
@@ -209,7 +211,7 @@ def test_two_releases_share_no_id_and_no_order(world: World) -> None:
     second = table(world, label="vdab-20260701-2")
 
     ids = [row["rij"] for row in (*first, *second)]
-    assert len(set(ids)) == 20
+    assert len(set(ids)) == 80
     marks = [[row["statusDienstverlening"] for row in rows] for rows in (first, second)]
     assert sorted(marks[0]) == sorted(marks[1])
     assert marks[0] != marks[1]
@@ -259,6 +261,42 @@ def test_a_class_that_is_too_small_never_leaves_whatever_smoothing_did(
         release(world)
 
     assert not results() & world.stands()
+
+
+def test_what_vdab_says_of_few_is_hidden_and_counted(world: World) -> None:
+    def told(numbers: list[str]) -> Iterable[Sequence[str]]:
+        for at, each in enumerate(numbers):
+            # 4 of one; of the rest one each; and a number that nothing parts from what is before.
+            status = "gestopt" if at < 4 else f"lopend klantnr 40{at}"
+            yield (each, "", "", "nwwz", status, f"x{each}9" if at else "", "ja")
+
+    back(world, told)
+
+    done = release(world)
+
+    rows = table(world)
+    assert {row["statusDienstverlening"] for row in rows} == {HIDDEN}
+    assert Counter(row["typeActies"] for row in rows) == {HIDDEN: 9, "": 1}
+    assert {row["categorieWerkzoekende"] for row in rows} == {"nwwz"}
+    assert done.smoothed.rare == 19
+    [act] = world.records(operation="vdabRelease")
+    assert act["counts"]["rareHidden"] == 19
+
+
+def test_who_stands_out_to_an_agency_by_the_kbi_is_no_row_of_her_own(world: World) -> None:
+    world.add(
+        [number(20)],
+        profile=PROFILE,
+        blocks={
+            **PERSONALIA,
+            "talenkennis": {"behaaldNt2Niveau": {"hoogstBehaald": {"code": "C1"}}},
+        },
+    )
+    back(world)
+
+    release(world)
+
+    assert all(count >= 5 for count in Counter(row["niveauNt2"] for row in table(world)).values())
 
 
 def test_dirt_goes_as_it_is_but_is_no_formula_and_no_number(world: World) -> None:
