@@ -24,7 +24,7 @@ def retention_run(
     chosen, here, now = settings(), office(actor), read_clock()
     if dry_run:
         with here.database.reading() as session:
-            over = retention.due(session, now)
+            over = retention.due(session, now, production=chosen.production)
     else:
         post = (
             Post(here, chosen.exchange, read_clock, chosen.production) if chosen.exchange else None

@@ -66,6 +66,7 @@ class RoundFile:
     round: int
     organisation: str
     digest: str
+    key_fingerprint: str  # of the key that opens it
     event_id: str  # of the record of its delivery
     keep_until: date | None = None  # None: until the round ends
     sent_at: datetime | None = None

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -109,6 +109,18 @@ def _decide(session: Session, post: Post, now: datetime, *, counted: bool) -> Gr
     if isinstance(decision, Refused):
         raise Closed(decision, clause)
     return decision
+
+
+def is_over(session: Session, today: date, *, production: bool) -> bool:
+    """Whether the protocol opens the exchange no more, to whatever profile at VDAB.
+
+    A suspension may be lifted, and a list of profiles may be given: neither is an end.
+    """
+    clause = protocols.read_register(session).covering(ORGANISATION, PURPOSE, today)
+    asked = Question(EXCHANGE, PURPOSE, (NUMBER,))
+    decision = policy.decide(clause, asked, today, production=production)
+    passing = (Reason.SUSPENDED, Reason.FUNCTION_PROFILE)
+    return isinstance(decision, Refused) and decision.reason not in passing
 
 
 def trace(said: Granted, **more: object) -> Trace:

@@ -3,7 +3,7 @@
 What ends nothing but what it made may always be done, also when the protocol is over.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from sqlmodel import Session
@@ -15,9 +15,10 @@ from app.record import RecordType, Trace
 from app.rounds import Round, RoundFile, State
 from app.secret_files import shred
 from app.sftp import PART
-from app.vdab import ExchangeRefused, Post, alone, record
+from app.vdab import ExchangeRefused, Post, alone, is_over, record
 
 SIGNATURE = ".sig"
+HALF_YEAR = timedelta(days=184)  # as long as a round may be open: the next one is due by then
 
 
 def staged(post: Post, round_: Round, digest: str) -> Path:
@@ -56,6 +57,26 @@ def end_round(session: Session, post: Post, round_: Round, reason: str, now: dat
     rounds.end(session, round_, State.CANCELLED, now)
     told = Trace(type=RecordType.ADMIN, purpose=PURPOSE, reason_reference=reason)
     record(session, post, "vdabCancel", [told], now)
+
+
+def overdue_round(session: Session, today: date, *, production: bool) -> Round | None:
+    """The open round, when it has been open for longer than a half-year, or can go no further."""
+    found = rounds.current(session)
+    if found is None:
+        return None
+    too_old = found.began_on + HALF_YEAR < today
+    return found if too_old or is_over(session, today, production=production) else None
+
+
+def end_overdue(post: Post) -> Round | None:
+    """End such a round, with a record: its numbers would have no term. Raises ExchangeRefused."""
+    with alone(post), post.office.database.writing() as session:
+        access_log.lock(session)
+        now = post.clock()
+        found = overdue_round(session, brussels_date(now), production=post.production)
+        if found:
+            end_round(session, post, found, "its term is over", now)
+    return found
 
 
 def overdue(session: Session, today: date) -> list[RoundFile]:

@@ -181,6 +181,9 @@ def _deliver(
     post: Post, made: Exported, recipient: str, session: Session, said: Granted, now: datetime
 ) -> None:
     _still_gathered(session, made.round)
+    if recipients.key_of(session, ORGANISATION) != recipient:
+        raise ExchangeRefused("VDAB has another key by now: try again")
+    fingerprint = sealing.fingerprint(recipient)
     if rounds.count_sent(session, made.round) != made.persons:
         raise ExchangeRefused("other numbers were added meanwhile: try again")
     delivery = trace(
@@ -190,7 +193,7 @@ def _deliver(
         delivered={NUMBER},
         counts={"persons": made.persons},
         file_digest=made.digest,
-        key_fingerprint=sealing.fingerprint(recipient),
+        key_fingerprint=fingerprint,
         # Only what is delivered takes a turn of the half-year.
         allowance=Allowance.of(said.clause, EXCHANGE, brussels_date(now)),
     )
@@ -198,5 +201,5 @@ def _deliver(
     record(session, post, EXCHANGE, [delivery], now, event_id=round_.delivery_id)
     rounds.advance(session, round_, State.EXPORTED, persons=made.persons)
     name = round_.numbers_file
-    file = RoundFile(name, round_.id, ORGANISATION, made.digest, round_.delivery_id)
+    file = RoundFile(name, round_.id, ORGANISATION, made.digest, fingerprint, round_.delivery_id)
     rounds.add_file(session, file)

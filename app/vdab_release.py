@@ -265,6 +265,8 @@ def _record(
         raise ExchangeRefused("another answer was taken in meanwhile: release again")
     if said.clause.hash != plan.version:
         raise ExchangeRefused("another version of the protocol decides by now: release again")
+    if any(recipients.key_of(session, body) != key for body, key in plan.keys.items()):
+        raise ExchangeRefused("a receiver has another key by now: release again")
     counts = {
         "k": k,
         "rows": smoothed.rows,
@@ -277,6 +279,7 @@ def _record(
     }
     [act_id] = record(session, post, "vdabRelease", [trace(said, counts=counts)], now)
     for body, digest in digests.items():
+        fingerprint = sealing.fingerprint(plan.keys[body])
         delivery = trace(
             said,
             type=RecordType.DELIVERY,
@@ -284,10 +287,10 @@ def _record(
             delivered=plan.columns,
             counts={"rows": smoothed.rows},
             file_digest=digest,
-            key_fingerprint=sealing.fingerprint(plan.keys[body]),
+            key_fingerprint=fingerprint,
         )
         [event_id] = record(session, post, EXCHANGE, [delivery], now, organisation=body)
         name = plan.round.result_file(body)
-        made = RoundFile(name, plan.round.id, body, digest, event_id, plan.keep_until)
+        made = RoundFile(name, plan.round.id, body, digest, fingerprint, event_id, plan.keep_until)
         rounds.add_file(session, made)
     rounds.end(session, plan.round, State.RELEASED, now)

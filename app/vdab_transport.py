@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import access_log, rounds, sftp
+from app import access_log, recipients, rounds, sealing, sftp
 from app.moments import brussels_date
 from app.monitoring import ORGANISATION
 from app.policy import Granted
@@ -64,7 +64,13 @@ def fetch(post: Post, server: Server, signers: dict[bytes, str], advance: Advanc
 
 
 def _to_send(session: Session, said: Granted, now: datetime) -> tuple[Granted, list[RoundFile]]:
-    return said, rounds.to_send(session, ORGANISATION, brussels_date(now))
+    files = rounds.to_send(session, ORGANISATION, brussels_date(now))
+    key = recipients.key_of(session, ORGANISATION)
+    for file in files:
+        # A key may have been replaced because somebody else had it.
+        if key is None or sealing.fingerprint(key) != file.key_fingerprint:
+            raise ExchangeRefused(f"{file.name} is not for the key that VDAB has by now")
+    return said, files
 
 
 def _transfer(work: Callable[[], None]) -> None:

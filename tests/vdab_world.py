@@ -225,6 +225,12 @@ def with_profile(post: Post, profile: str | None) -> Post:
     return replace(post, function_profile=profile)
 
 
+def replace_key(world: World, organisation: str) -> None:
+    """As `recipient set` does, when the key before it was lost."""
+    recipient = sealing.new_identity().recipient
+    administration.set_recipient(world.office, organisation, recipient, NOW)
+
+
 def forget_key(office: Office, organisation: str) -> None:
     """As `recipient remove` does."""
     administration.set_recipient(office, organisation, None, NOW)

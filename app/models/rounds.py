@@ -47,6 +47,7 @@ class ExchangeFile(SQLModel, table=True):
     round: int = Field(foreign_key="exchange_round.id", index=True)
     organisation: str = Field(max_length=255)
     digest: str = Field(max_length=71)
+    key_fingerprint: str = Field(max_length=71)  # of the key that opens it
     event_id: str = Field(max_length=36)  # of the record of its delivery
     keep_until: date | None = None  # None: until the round ends
     sent_at: datetime | None = Field(default=None, sa_type=Moment)

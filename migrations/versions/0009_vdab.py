@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("organisation", sa.String(255), nullable=False),
         sa.Column("digest", sa.String(71), nullable=False),
+        sa.Column("key_fingerprint", sa.String(71), nullable=False),
         sa.Column("event_id", sa.String(36), nullable=False),
         sa.Column("keep_until", sa.Date(), nullable=True),
         sa.Column("sent_at", MOMENT, nullable=True),

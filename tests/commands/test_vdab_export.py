@@ -192,6 +192,25 @@ def test_a_round_that_is_ended_in_the_middle_takes_nobody_more(
         assert all(not rounds.count_sent(session, one) for one in rounds.newest_first(session))
 
 
+def test_a_file_for_a_key_that_was_replaced_meanwhile_is_not_delivered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add([number(1)])
+    sent = rounds.sent_numbers
+
+    def meanwhile(session: Session, round_: rounds.Round) -> object:
+        found = [*sent(session, round_)]
+        vdab_world.replace_key(world, ORGANISATION)
+        return found
+
+    monkeypatch.setattr(rounds, "sent_numbers", meanwhile)
+
+    with pytest.raises(ExchangeRefused, match="VDAB has another key by now"):
+        world.export()
+
+    assert (world.stands(), world.deliveries()) == (set(), [])
+
+
 def test_a_file_of_a_round_that_is_over_by_then_is_not_delivered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

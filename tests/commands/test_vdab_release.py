@@ -15,7 +15,7 @@ from evidence import execute
 from service import PROTOCOLS
 from vdab_world import AGENCIES, World, number, quiet, rows_of
 
-from app import administration, documents, rounds, vdab_ending, vdab_release, vdab_return
+from app import administration, documents, rounds, vdab, vdab_ending, vdab_release, vdab_return
 from app.anonymity import HIDDEN, QUASI
 from app.database import Database
 from app.insz import contains_insz
@@ -433,6 +433,19 @@ def test_a_suspension_while_files_are_made_takes_them_away_again(world: World) -
     assert world.deliveries(organisation=AGENCIES[0]) == []
 
 
+def test_a_result_for_a_key_that_was_replaced_meanwhile_is_not_released(world: World) -> None:
+    back(world)
+
+    def meanwhile(what: str, far: int) -> None:
+        if (what, far) == ("files", 4):
+            vdab_world.replace_key(world, AGENCIES[1])
+
+    with pytest.raises(ExchangeRefused, match="a receiver has another key by now"):
+        vdab_release.release(world.post, 5, meanwhile)
+
+    assert not results() & world.stands()
+
+
 def test_what_was_made_under_another_version_is_made_again(world: World) -> None:
     back(world)
     text = (PROTOCOLS / "vdab-2023.yaml").read_text(encoding="utf-8")
@@ -500,6 +513,23 @@ def test_a_folder_that_is_lost_is_replaced_by_whoever_says_so(world: World, tmp_
     vdab_ending.cancel(other, "schijf verloren")
 
 
+def test_a_round_of_a_protocol_that_is_over_is_ended_and_one_that_is_suspended_waits(
+    world: World,
+) -> None:
+    back(world)
+    suspend(world)
+    waits = vdab_ending.end_overdue(world.post)
+    administration.end(world.office, "vdab-2023", world.clock.now, last=date(2026, 5, 31))
+
+    ended = vdab_ending.end_overdue(world.post)
+
+    assert (waits, ended and ended.label) == (None, "vdab-20260601-1")
+    [record] = world.records(operation="vdabCancel")
+    assert record["reasonReference"] == "its term is over"
+    assert len(vdab_ending.remove_overdue(world.post)) == 1
+    assert world.stands() == set()
+
+
 def test_what_is_past_its_term_is_taken_away_once(world: World) -> None:
     back(world)
     last = release(world).plan.keep_until
@@ -548,7 +578,7 @@ def test_files_with_their_record_stay_when_a_release_is_cut_off_behind_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     back(world)
-    act = vdab_release.act
+    act = vdab.act
 
     def then_cut_off(*arguments: Any) -> Any:
         done = act(*arguments)

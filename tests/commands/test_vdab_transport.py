@@ -187,6 +187,19 @@ def test_what_was_sent_is_recorded_although_the_protocol_is_suspended_by_then(
     assert (sent["outcome"], sent["protocol"]) == ("allowed", "vdab-2023")
 
 
+def test_a_file_for_a_key_that_was_replaced_is_not_sent(world: World, vdab: Sshd) -> None:
+    world.export()
+    vdab_world.replace_key(world, ORGANISATION)
+
+    with pytest.raises(ExchangeRefused, match="is not for the key that VDAB has by now"):
+        send(world, vdab)
+    vdab_world.forget_key(world.office, ORGANISATION)
+    with pytest.raises(ExchangeRefused, match="is not for the key that VDAB has by now"):
+        send(world, vdab)
+
+    assert [*vdab.files.iterdir()] == []
+
+
 def test_what_was_cancelled_is_not_sent(world: World, vdab: Sshd) -> None:
     world.export()
     vdab_ending.cancel(world.post, "proef")
