@@ -122,7 +122,7 @@ def vdab_take_in(
 @vdab.command("release")
 def vdab_release_command(
     k: Annotated[
-        int, typer.Option("--k", min=2, help="How many rows at least share what could point.")
+        int, typer.Option("--k", min=K, help="How many rows at least share what could point.")
     ] = K,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -149,7 +149,7 @@ def vdab_release_command(
     )
     if done.left:
         say(f"what is over still stands ({done.left}): `protocolpoort retention run` takes it away")
-    say(f"in {post.out}, to be kept until {until or 'the end of the cooperation'} at most")
+    say(f"in {post.out}, to be kept until {until} at most")
 
 
 @vdab.command("list")

@@ -15,7 +15,7 @@ from app.record import RecordType, Trace
 from app.rounds import Round, RoundFile, State
 from app.secret_files import shred
 from app.sftp import PART
-from app.vdab import ExchangeRefused, Post, alone, is_over, record
+from app.vdab import ExchangeRefused, MachineRefused, Post, alone, is_over, record
 
 SIGNATURE = ".sig"
 HALF_YEAR = timedelta(days=184)  # as long as a round may be open: the next one is due by then
@@ -100,13 +100,24 @@ def tidy(post: Post) -> list[RoundFile]:
     with post.office.database.reading() as session:
         ended = [one for one in rounds.newest_first(session) if one.ended_at]
         files = overdue(session, brussels_date(now))
+    gone, stuck = [], 0
     for round_ in ended:
-        _forget_answer(post, round_)
-        forget_unrecorded(post, round_)
+        try:
+            _forget_answer(post, round_)
+            forget_unrecorded(post, round_)
+        except OSError:
+            stuck += 1
     for file in files:
-        shred(post.out / file.name)
+        try:
+            shred(post.out / file.name)
+        except OSError:  # the others go all the same, and this one is tried again
+            stuck += 1
+            continue
         _record(post, file, now)
-    return files
+        gone.append(file)
+    if stuck:
+        raise MachineRefused(f"{stuck} times a file that is over could not be taken away")
+    return gone
 
 
 def _forget_answer(post: Post, round_: Round) -> None:

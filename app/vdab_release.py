@@ -51,7 +51,7 @@ class Plan:
     version: str  # the hash of the document that says so
     columns: tuple[str, ...]
     keys: Mapping[str, str]  # by organisation
-    keep_until: date | None
+    keep_until: date
     on: date
 
 
@@ -119,6 +119,9 @@ def _tidied(post: Post) -> str | None:
 def _plan(post: Post, session: Session, said: Granted, now: datetime) -> Plan:
     today = brussels_date(now)
     terms = _terms(post, said.clause, today)
+    if terms.keep_until is None:
+        # Without a last day it would be a file that nothing ever takes away.
+        raise ExchangeRefused("the protocol does not say until when the result is kept")
     keys = {body: recipients.key_of(session, body) for body in terms.receivers}
     if missing := [body for body, key in keys.items() if key is None]:
         raise ExchangeRefused(f"there is no key of {', '.join(missing)}")
@@ -231,7 +234,8 @@ def _make_files(
 def _lines(columns: Sequence[str], result: smoothing.Result) -> Iterator[bytes]:
     """The result as CSV, in pieces; what a spreadsheet would compute is guarded."""
     page = StringIO()
-    writer = csv.writer(page, delimiter=DELIMITER, lineterminator="\n")
+    # Every value in quotes: whatever stands in one, a reader takes it for that and no more.
+    writer = csv.writer(page, delimiter=DELIMITER, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow((ID, *columns))
     for row in result.rows():
         writer.writerow(map(guarded, row))

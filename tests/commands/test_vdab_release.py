@@ -23,6 +23,7 @@ from app.monitoring import COLUMNS, ORGANISATION
 from app.policy import Clause
 from app.protocols import Source
 from app.sealing import SealBroken
+from app.secret_files import shred
 from app.smoothing import Result
 from app.vdab import MARK, Closed, ExchangeRefused, Post
 from app.vdab_release import Released, Terms
@@ -364,6 +365,28 @@ def test_what_the_protocol_does_not_list_is_not_released(world: World) -> None:
     assert "geslacht" in head
 
 
+def test_a_result_without_a_last_day_is_not_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back(world)
+    monkeypatch.setattr(vdab_release, "kept_at_most", lambda *_: None)
+
+    with pytest.raises(ExchangeRefused, match="does not say until when the result is kept"):
+        release(world)
+
+    assert not results() & world.stands()
+
+
+def test_every_value_of_a_result_is_quoted(world: World) -> None:
+    back(world)
+    release(world)
+
+    text = world.opened(f"vdab-20260601-1-uitkomst-{ORGANISATION}.csv.age")
+
+    assert text.startswith('"rij";"leeftijdscategorie";')
+    assert ';"nwwz";' in text
+
+
 def test_without_a_key_of_each_receiver_nothing_is_released(world: World) -> None:
     back(world)
     vdab_world.forget_key(world.office, AGENCIES[2])
@@ -532,8 +555,7 @@ def test_a_round_of_a_protocol_that_is_over_is_ended_and_one_that_is_suspended_w
 
 def test_what_is_past_its_term_is_taken_away_once(world: World) -> None:
     back(world)
-    last = release(world).plan.keep_until
-    assert last is not None
+    release(world)
     world.office.keys.create(world.clock.now.replace(year=2032, month=3), months=1)
 
     world.clock.now = world.clock.now.replace(year=2032, month=3, day=1)
@@ -605,6 +627,29 @@ def test_files_that_never_got_their_record_go_with_the_end_of_the_round(world: W
     vdab_ending.remove_overdue(world.post)
 
     assert world.stands() == {f"uit/{other.name}"}
+
+
+def test_a_file_that_cannot_be_taken_away_keeps_none_of_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back(world)
+    release(world)
+    world.office.keys.create(world.clock.now.replace(year=2033), months=1)
+    world.clock.now = world.clock.now.replace(year=2033)
+    stuck = sorted(results())[0]
+
+    def some(path: Path) -> None:
+        if stuck.endswith(path.name):
+            raise OSError(1, "Operation not permitted")
+        shred(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vdab_ending, "shred", some)
+        with pytest.raises(ExchangeRefused, match="could not be taken away"):
+            vdab_ending.remove_overdue(world.post)
+
+    assert world.stands() == {stuck}
+    assert len(vdab_ending.remove_overdue(world.post)) == 1
 
 
 def test_what_was_left_by_a_run_that_was_cut_off_goes_with_the_next(world: World) -> None:
