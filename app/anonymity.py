@@ -13,7 +13,8 @@ K = 5  # that many rows share every combination, unless the operator says more
 HIDDEN = "*"  # not the same as empty, which is a value of the source
 
 # What somebody who knows a person could know of her, and so find her row by: what neighbours see,
-# and the dates that the agencies and VDAB have in their own files.
+# all that the agencies have in the KBI by number (three of the four receivers are agencies), and
+# the dates that VDAB has in its own files.
 OWN_DATES = ("datumToeleiding", "datumDoelgroep", "datumAanmelding", "datumContract")
 VDAB_DATES = ("eersteInschrijving", "recentsteInschrijving")
 QUASI = (
@@ -23,9 +24,21 @@ QUASI = (
     "verblijfsstatus",
     "kbiRegio",
     "scholingsniveau",
+    "doelgroep",
+    "loopbaanorientatieBesluit",
+    "loopbaanorientatieReden",
+    "niveauNt2",
+    "trajecttype",
+    "diplomagelijkschakelingToeleiding",
+    "diplomagelijkschakelingResultaat",
+    "taalleervermogen",
+    "ocmwLeefloon",
     *OWN_DATES,
     *VDAB_DATES,
 )
+# What VDAB says in words of its own. Whatever stands in fewer than k rows there is hidden: it could
+# be a number of a client, or a note on one person.
+FREE = ("categorieWerkzoekende", "statusDienstverlening", "typeActies", "uitstroomNaarWerk")
 
 # European Economic Area and Switzerland, as the sources may write them: ISO 3166 or Dutch.
 _EUROPEAN = frozenset(
@@ -86,6 +99,11 @@ def to_wider_age(value: str) -> str:
     return _WIDER_AGES.get(value, value)
 
 
+def to_letter(value: str) -> str:
+    """`B1.2` is `B`: the levels of a language have a letter, and grades within it."""
+    return _cut(value, r"([A-C])[1-9].*")
+
+
 def hide(_: str) -> str:
     """Nothing is said any more, not even whether there was a value."""
     return HIDDEN
@@ -98,21 +116,31 @@ class Step(NamedTuple):
     coarser: Callable[[str], str]
 
 
-# Dates first, day by day nearly everybody has her own; last what the monitoring is about.
+# Dates first, day by day nearly everybody has her own; then what few have, or what can tell of
+# health; last what the monitoring is about.
 STEPS = (
     Step((*OWN_DATES, *VDAB_DATES), to_month),
     Step((*OWN_DATES, *VDAB_DATES), to_quarter),
     Step((*OWN_DATES, *VDAB_DATES), to_year),
+    Step(("niveauNt2",), to_letter),
     Step(("oudsteNationaliteit",), to_area),
+    Step(("loopbaanorientatieReden",), hide),
+    Step(("diplomagelijkschakelingToeleiding", "diplomagelijkschakelingResultaat"), hide),
     Step(("datumDoelgroep", "datumAanmelding", "datumToeleiding"), hide),
     Step(("recentsteInschrijving",), hide),
     Step(("leeftijdscategorie",), to_wider_age),
+    Step(("loopbaanorientatieBesluit",), hide),
+    Step(("taalleervermogen",), hide),
     Step(("scholingsniveau",), hide),
     Step(("eersteInschrijving",), hide),
     Step(("oudsteNationaliteit",), hide),
     Step(("kbiRegio",), hide),
+    Step(("ocmwLeefloon",), hide),
+    Step(("trajecttype",), hide),
+    Step(("niveauNt2",), hide),
     Step(("datumContract",), hide),
     Step(("verblijfsstatus",), hide),
+    Step(("doelgroep",), hide),
     Step(("leeftijdscategorie",), hide),
     Step(("geslacht",), hide),
 )
@@ -136,3 +164,4 @@ class Smoothed(NamedTuple):
     coarser: Mapping[str, int]  # by column: cells that say less than they did, but something
     hidden: Mapping[str, int]  # by column: cells that say nothing any more
     smallest: int  # rows of the smallest class that stays
+    rare: int  # cells in VDAB's own words, too few of which were alike, and that are hidden

@@ -103,6 +103,33 @@ _CURRENT = """
 """
 
 
+def deny_each(source: Source, persons: Sequence[Sequence[str]]) -> list[bool]:
+    """Whether the source said of each, last of all, that there is no dossier.
+
+    What it said of the current number wins; else what it said last of an older one.
+    """
+    rows = driver.of(source).rows(_LAST, numbers=_all_of(persons))
+    last = {insz: (driver.moment(at), id_, code) for insz, at, id_, code in rows}
+    return [_last_of(person, last) == NO_DOSSIER for person in persons]
+
+
+_LAST = """
+    SELECT a.insz, a.fetched_at, a.id, a.code FROM (
+        SELECT insz, fetched_at, id, code, row_number() OVER (
+            PARTITION BY insz ORDER BY fetched_at DESC, id DESC) AS nth
+        FROM EACH(:numbers) AS given CROSS JOIN source_answer WHERE insz = given.value) AS a
+    WHERE a.nth = 1
+"""
+
+
+def _last_of(
+    numbers: Sequence[str], last: Mapping[str, tuple[datetime, int, str | None]]
+) -> str | None:
+    current, *older = (last.get(number) for number in numbers)
+    counting = current or max(filter(None, older), default=None, key=lambda each: each[:2])
+    return counting[2] if counting else None
+
+
 def next_numbers(source: Source, after: str, most: int) -> list[str]:
     """The next numbers behind one under which a dossier was ever stored: at most so many."""
     return [insz for (insz,) in driver.of(source).rows(_NEXT, after=after, most=most)]

@@ -106,6 +106,11 @@ def _trajectories(blocks: Json, begin: str) -> list[Json]:
     return [each for each in blocks.get("trajecten", ()) if each.get("type", "").startswith(begin)]
 
 
+def _of_integration(blocks: Json) -> list[Json]:
+    """Those that the rules take for one of civic integration (`facts`): TT_IB* but TT_IBGD."""
+    return [each for each in _trajectories(blocks, "TT_IB") if each["type"] != "TT_IBGD"]
+
+
 def _referred_on(blocks: Json, _: date) -> str:
     """Our reading: the begin of the first trajectory with VDAB; the KBI has no other date."""
     begins = [_part(each, "periode", "begin") for each in _trajectories(blocks, "TT_OBVDAB")]
@@ -165,9 +170,7 @@ _OF_DOSSIER: tuple[tuple[Column, Callable[[Json, date], str], tuple[str, ...]], 
     ),
     (
         Column("trajecttype", "trajecttype"),
-        lambda blocks, _: _newest(_trajectories(blocks, "TT_IB"), "periode", "begin").get(
-            "type", ""
-        ),
+        lambda blocks, _: _newest(_of_integration(blocks), "periode", "begin").get("type", ""),
         ("trajecten[].type", "trajecten[].periode.begin"),
     ),
     (

@@ -24,7 +24,7 @@ def retention_run(
     chosen, here, now = settings(), office(actor), read_clock()
     if dry_run:
         with here.database.reading() as session:
-            over = retention.due(session, now)
+            over = retention.due(session, now, production=chosen.production)
     else:
         post = (
             Post(here, chosen.exchange, read_clock, chosen.production) if chosen.exchange else None
@@ -32,7 +32,7 @@ def retention_run(
         try:
             over = retention.run(here, post, now)
         except ExchangeRefused as refused:
-            say(f"the exchange was left as it is: {refused}")
+            say(f"not all of the exchange that is over is gone: {refused}")
             raise typer.Exit(FAILED) from None
         if post is None:
             say("PROTOCOLPOORT_EXCHANGE names no folder: nothing of the exchange was looked at")

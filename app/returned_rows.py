@@ -5,6 +5,7 @@ ends within a value. What a line says is told by its number in the file and neve
 """
 
 import csv
+import re
 from collections.abc import Callable, Sequence
 
 from app.insz import Insz, NotAnInsz
@@ -15,6 +16,9 @@ NAMES = (INSZ, *(column.name for column in RETURNED))
 DELIMITER = ";"
 LINE_LIMIT, VALUE_LIMIT = 4096, 500  # bytes; characters
 PART = 1000  # rows that are handed on together
+
+# What a program behind us could take for an end or a command; a tab is text.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 Row = tuple[str, ...]  # the number, then the values of RETURNED
 
@@ -66,6 +70,8 @@ class RowReader:
             raise self._unfit(f"does not have {len(NAMES)} values")
         if any(len(value) > VALUE_LIMIT for value in values):
             raise self._unfit(f"has a value of more than {VALUE_LIMIT} characters")
+        if any(map(_CONTROL.search, values)):
+            raise self._unfit("has a character that no text has")
         number, *rest = (values[at] for at in self._order)
         try:
             self._rows.append((Insz(number.strip()).digits, *rest))

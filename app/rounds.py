@@ -32,6 +32,7 @@ class Round:
     id: int
     began_on: date
     state: State
+    folder: str  # the mark in the folder that has its files
     delivery_id: str  # of the record of the numbers' file, which stands once that is made
     persons: int  # whose number was sent
     answer_digest: str | None
@@ -65,6 +66,7 @@ class RoundFile:
     round: int
     organisation: str
     digest: str
+    key_fingerprint: str  # of the key that opens it
     event_id: str  # of the record of its delivery
     keep_until: date | None = None  # None: until the round ends
     sent_at: datetime | None = None
@@ -83,9 +85,17 @@ def newest_first(session: Session) -> list[Round]:
     return [_round(row) for row in session.exec(every)]
 
 
-def begin(session: Session, today: date, delivery_id: str) -> Round:
+def folder(session: Session) -> str | None:
+    """The mark in the folder that has the files of every round; None before the first one."""
+    newest = select(ExchangeRound.folder).order_by(col(ExchangeRound.id).desc()).limit(1)
+    return session.exec(newest).first()
+
+
+def begin(session: Session, today: date, folder: str, delivery_id: str) -> Round:
     """Open a round; there may be no other."""
-    row = ExchangeRound(began_on=today, state=State.GATHERING, open=1, delivery_id=delivery_id)
+    row = ExchangeRound(
+        began_on=today, state=State.GATHERING, open=1, folder=folder, delivery_id=delivery_id
+    )
     session.add(row)
     session.flush()
     return _round(row)
@@ -162,22 +172,27 @@ def files_of(session: Session, round_: Round) -> list[RoundFile]:
     return _files(session, ExchangeFile.round == round_.id)
 
 
-def to_send(session: Session, organisation: str) -> list[RoundFile]:
-    """The files for an organisation that were not sent yet."""
+def to_send(session: Session, organisation: str, today: date) -> list[RoundFile]:
+    """The files for an organisation that were not sent yet, and are not to be taken away."""
     return _files(
         session,
         ExchangeFile.organisation == organisation,
         col(ExchangeFile.sent_at).is_(None),
         col(ExchangeFile.removed_at).is_(None),
+        ~_passed(today),
     )
 
 
 def overdue(session: Session, today: date) -> list[RoundFile]:
     """The files whose term has passed, or whose round has ended where they have none."""
+    return _files(session, col(ExchangeFile.removed_at).is_(None), _passed(today))
+
+
+def _passed(today: date) -> Any:
     ended = select(ExchangeRound.id).where(col(ExchangeRound.open).is_(None))
-    without_term = col(ExchangeFile.keep_until).is_(None) & col(ExchangeFile.round).in_(ended)
-    passed = or_(col(ExchangeFile.keep_until) < today, without_term)
-    return _files(session, col(ExchangeFile.removed_at).is_(None), passed)
+    no_term, keep_until = col(ExchangeFile.keep_until).is_(None), col(ExchangeFile.keep_until)
+    # Never NULL: its opposite has to hold too.
+    return or_(~no_term & (keep_until < today), no_term & col(ExchangeFile.round).in_(ended))
 
 
 def _files(session: Session, *which: Any) -> list[RoundFile]:

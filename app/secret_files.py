@@ -70,6 +70,14 @@ def streamed(path: Path) -> Iterator[Draft]:
     _sync_folder(path.parent)
 
 
+def put_in_place(draft: Path, path: Path) -> None:
+    """Give a file that is written its name, durably: its bytes first, then the name."""
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+    _sync_folder(path.parent)
+
+
 def digest_of(path: Path) -> str:
     """`sha256:` and the digest of a file, read in pieces."""
     with path.open("rb") as file:

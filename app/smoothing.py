@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.anonymity import HIDDEN, QUASI, STEPS, Smoothed
+from app.anonymity import FREE, HIDDEN, QUASI, STEPS, Smoothed
 from app.staging import connect
 
 
@@ -56,6 +56,7 @@ class Result:
                 self._db.execute(f"UPDATE result SET {made} WHERE {small}")  # noqa: S608
             advance(done)
         suppressed = self._db.execute(f"DELETE FROM result WHERE {small}").rowcount  # noqa: S608
+        rare = self._hide_rare(k)
         changed = {
             name: (self._count(f"{name} <> was_{name} AND {name} <> '{HIDDEN}'"))
             for name in self._quasi
@@ -64,7 +65,22 @@ class Result:
             name: self._count(f"{name} <> was_{name} AND {name} = '{HIDDEN}'")
             for name in self._quasi
         }
-        return Smoothed(self._count("TRUE"), suppressed, changed, hidden, self.smallest_class())
+        return Smoothed(
+            self._count("TRUE"), suppressed, changed, hidden, self.smallest_class(), rare
+        )
+
+    def _hide_rare(self, k: int) -> int:
+        """Hide what VDAB says in words of its own of fewer than k; how many cells."""
+        hidden = 0
+        for name in FREE:
+            if name in self._columns:
+                # What is empty stays so: it holds nothing of anybody.
+                hidden += self._db.execute(
+                    f"UPDATE result SET {name} = '{HIDDEN}' WHERE {name} IN"  # noqa: S608
+                    f" (SELECT {name} FROM result WHERE {name} NOT IN ('', '{HIDDEN}')"
+                    f" GROUP BY {name} HAVING count(*) < {k:d})"
+                ).rowcount
+        return hidden
 
     def smallest_class(self) -> int:
         """How many rows the rarest combination has; 0 without any row."""

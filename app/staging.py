@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.monitoring import RETURNED
 from app.returned_rows import Row
-from app.secret_files import shred
+from app.secret_files import put_in_place, shred
 
 PART = 1000  # rows that are read together
 
@@ -51,6 +51,23 @@ class Staging:
             after = rows[-1][0]
 
 
+class Persons:
+    """Whom a result has, by the number in use: each of them once."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = connect(path)
+        self._db.execute("CREATE TABLE person (insz TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def is_new(self, number: str) -> bool:
+        """Whether she was not there yet; from now on she is."""
+        insert = "INSERT OR IGNORE INTO person VALUES (?)"
+        return self._db.execute(insert, (number,)).rowcount == 1
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A file of our own: it is made anew when something goes wrong, so nothing is kept twice."""
     connection = sqlite3.connect(path, isolation_level=None)
@@ -68,7 +85,7 @@ def drafted(path: Path) -> Iterator[Staging]:
             yield staging
         finally:
             staging.close()
-        os.replace(draft, path)
+        put_in_place(draft, path)
 
 
 @contextmanager
@@ -79,6 +96,17 @@ def opened(path: Path) -> Iterator[Staging]:
         yield staging
     finally:
         staging.close()
+
+
+@contextmanager
+def persons(path: Path) -> Iterator[Persons]:
+    """Nobody yet, in a file beside `path` that is overwritten and gone when this ends."""
+    with scratch(path) as draft:
+        found = Persons(draft)
+        try:
+            yield found
+        finally:
+            found.close()
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 import fcntl
 import os
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,9 +22,11 @@ from app.policy import Clause, Granted, Operation, Question, Refused
 from app.record import Agreement, Allowance, RecordType, Trace
 from app.register import Register
 from app.rounds import Round, State
+from app.secret_files import write_once
 
 EXCHANGE = Operation.EXCHANGE_VDAB
 OUT, BACK = "uit", "terug"  # folders: what was made for others, and what VDAB gave back
+MARK = "merk"  # the file by which the folder is known again
 
 T = TypeVar("T")
 Advance = Callable[[int], None]  # takes how much is done
@@ -108,6 +111,18 @@ def _decide(session: Session, post: Post, now: datetime, *, counted: bool) -> Gr
     return decision
 
 
+def is_over(session: Session, today: date, *, production: bool) -> bool:
+    """Whether the protocol opens the exchange no more, to whatever profile at VDAB.
+
+    A suspension may be lifted, and a list of profiles may be given: neither is an end.
+    """
+    clause = protocols.read_register(session).covering(ORGANISATION, PURPOSE, today)
+    asked = Question(EXCHANGE, PURPOSE, (NUMBER,))
+    decision = policy.decide(clause, asked, today, production=production)
+    passing = (Reason.SUSPENDED, Reason.FUNCTION_PROFILE)
+    return isinstance(decision, Refused) and decision.reason not in passing
+
+
 def trace(said: Granted, **more: object) -> Trace:
     """What every record of the exchange says of the protocol."""
     agreed = Agreement.of(said.clause)
@@ -158,7 +173,8 @@ def step(post: Post, operation: str) -> Iterator[None]:
 def alone(post: Post) -> Iterator[None]:
     """The folder is of one command at a time; ends with the process, however that ends.
 
-    Raises ExchangeRefused while another one is at work.
+    Raises ExchangeRefused while another one is at work, and when it is not the folder that has the
+    files of the rounds: one where they are missing would be recorded as one where they are gone.
     """
     post.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = os.open(post.folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -167,9 +183,32 @@ def alone(post: Post) -> Iterator[None]:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ExchangeRefused("another command of the exchange is at work") from None
+        with post.office.database.reading() as session:
+            expected = rounds.folder(session)
+        if expected and mark_of(post) != expected:
+            raise ExchangeRefused(
+                "the folder is not the one of the rounds before: put that back, with all that was "
+                f"in it. Only if it is lost for good: `{MARK}` in a new one has to hold {expected}"
+            )
         yield
     finally:
         os.close(folder)
+
+
+def mark_of(post: Post) -> str | None:
+    """What the folder is known by, if it ever had a round."""
+    try:
+        return (post.folder / MARK).read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError:
+        return None
+
+
+def marked(post: Post) -> str:
+    """What the folder is known by: made by chance for its first round."""
+    write_once(post.folder / MARK, f"{secrets.token_hex(16)}\n".encode())
+    made = mark_of(post)
+    assert made  # noqa: S101 - it was there or was written
+    return made
 
 
 def _record_refusal(post: Post, operation: str, refused: ExchangeRefused) -> None:

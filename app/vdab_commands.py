@@ -122,7 +122,7 @@ def vdab_take_in(
 @vdab.command("release")
 def vdab_release_command(
     k: Annotated[
-        int, typer.Option("--k", min=2, help="How many rows at least share what could point.")
+        int, typer.Option("--k", min=K, help="How many rows at least share what could point.")
     ] = K,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -144,9 +144,12 @@ def vdab_release_command(
     say(
         f"{done.plan.round.label}: {smoothed.rows} rows, {smoothed.suppressed} left out; the "
         f"rarest combination stands {smoothed.smallest} times; {done.cancelled} numbers were "
-        f"cancelled since; {done.numbers} values held a number and are hidden"
+        f"cancelled since, {done.twice} were of somebody who had a row; {done.numbers} values held "
+        f"a number and are hidden, {smoothed.rare} more were too rare"
     )
-    say(f"in {post.out}, to be kept until {until or 'the end of the cooperation'} at most")
+    if done.left:
+        say(f"what is over still stands ({done.left}): `protocolpoort retention run` takes it away")
+    say(f"in {post.out}, to be kept until {until} at most")
 
 
 @vdab.command("list")

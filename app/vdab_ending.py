@@ -3,7 +3,7 @@
 What ends nothing but what it made may always be done, also when the protocol is over.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from sqlmodel import Session
@@ -15,14 +15,23 @@ from app.record import RecordType, Trace
 from app.rounds import Round, RoundFile, State
 from app.secret_files import shred
 from app.sftp import PART
-from app.vdab import ExchangeRefused, Post, alone, record
+from app.vdab import ExchangeRefused, MachineRefused, Post, alone, is_over, record
 
 SIGNATURE = ".sig"
+HALF_YEAR = timedelta(days=184)  # as long as a round may be open: the next one is due by then
 
 
-def staged(post: Post, round_: Round) -> Path:
-    """Where an answer stands until its round is released."""
-    return post.back / f"{round_.label}.db"
+def staged(post: Post, round_: Round, digest: str) -> Path:
+    """Where an answer stands until its round is released, by the digest of its file.
+
+    So another answer, which may turn out not to be accepted, never stands in its place.
+    """
+    return post.back / f"{round_.label}-{digest.removeprefix('sha256:')}.db"
+
+
+def every_staged(post: Post, round_: Round) -> list[Path]:
+    """What stands aside in a round, also of an answer that was not accepted."""
+    return [*post.back.glob(f"{round_.label}-*.db")]
 
 
 def cancel(post: Post, reason: str) -> Round:
@@ -39,9 +48,34 @@ def _cancel(post: Post, reason: str) -> Round:
         now, found = post.clock(), rounds.current(session)
         if found is None:
             raise ExchangeRefused("no round is open")
-        rounds.end(session, found, State.CANCELLED, now)
-        told = Trace(type=RecordType.ADMIN, purpose=PURPOSE, reason_reference=reason)
-        record(session, post, "vdabCancel", [told], now)
+        end_round(session, post, found, reason, now)
+    return found
+
+
+def end_round(session: Session, post: Post, round_: Round, reason: str, now: datetime) -> None:
+    """End a round without a release, with a record; its files go with `tidy`."""
+    rounds.end(session, round_, State.CANCELLED, now)
+    told = Trace(type=RecordType.ADMIN, purpose=PURPOSE, reason_reference=reason)
+    record(session, post, "vdabCancel", [told], now)
+
+
+def overdue_round(session: Session, today: date, *, production: bool) -> Round | None:
+    """The open round, when it has been open for longer than a half-year, or can go no further."""
+    found = rounds.current(session)
+    if found is None:
+        return None
+    too_old = found.began_on + HALF_YEAR < today
+    return found if too_old or is_over(session, today, production=production) else None
+
+
+def end_overdue(post: Post) -> Round | None:
+    """End such a round, with a record: its numbers would have no term. Raises ExchangeRefused."""
+    with alone(post), post.office.database.writing() as session:
+        access_log.lock(session)
+        now = post.clock()
+        found = overdue_round(session, brussels_date(now), production=post.production)
+        if found:
+            end_round(session, post, found, "its term is over", now)
     return found
 
 
@@ -66,23 +100,46 @@ def tidy(post: Post) -> list[RoundFile]:
     with post.office.database.reading() as session:
         ended = [one for one in rounds.newest_first(session) if one.ended_at]
         files = overdue(session, brussels_date(now))
+    gone, stuck = [], 0
     for round_ in ended:
-        _forget_answer(post, round_)
+        try:
+            _forget_answer(post, round_)
+            forget_unrecorded(post, round_)
+        except OSError:
+            stuck += 1
     for file in files:
-        shred(post.out / file.name)
+        try:
+            shred(post.out / file.name)
+        except OSError:  # the others go all the same, and this one is tried again
+            stuck += 1
+            continue
         _record(post, file, now)
-    return files
+        gone.append(file)
+    if stuck:
+        raise MachineRefused(f"{stuck} times a file that is over could not be taken away")
+    return gone
 
 
 def _forget_answer(post: Post, round_: Round) -> None:
     """What stood aside of VDAB, and drafts of a run that was cut off: nothing when it is gone."""
     answer = post.back / round_.answer_file
-    left = [staged(post, round_), answer, answer.with_name(answer.name + SIGNATURE)]
+    left = [*every_staged(post, round_), answer, answer.with_name(answer.name + SIGNATURE)]
     for folder in (post.out, post.back):
         left += folder.glob(f".{round_.label}[.-]*")
         left += folder.glob(f"{round_.label}[.-]*{PART}")
     for file in left:
         shred(file)
+
+
+def forget_unrecorded(post: Post, round_: Round) -> None:
+    """What has its name in a round but no record, as no act that made it was ended: it is none."""
+    with post.office.database.reading() as session:
+        files = rounds.files_of(session, round_)
+    recorded = {file.name for file in files if not file.removed_at}
+    made = [post.out / round_.numbers_file, *post.out.glob(round_.result_file("*"))]
+    for file in made:
+        if file.name not in recorded:
+            shred(file)
 
 
 def _record(post: Post, file: RoundFile, now: datetime) -> None:

@@ -5,7 +5,7 @@ And what ends a round: after it nobody here can tell any more whose row was whos
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from io import StringIO
@@ -13,7 +13,17 @@ from typing import NamedTuple
 
 from sqlmodel import Session
 
-from app import dossiers, fields, population, recipients, rounds, sealing, smoothing, staging
+from app import (
+    dossiers,
+    driver,
+    fields,
+    population,
+    recipients,
+    rounds,
+    sealing,
+    smoothing,
+    staging,
+)
 from app.agreement import Role
 from app.anonymity import HIDDEN, Smoothed
 from app.clauses import kept_at_most
@@ -27,7 +37,7 @@ from app.returned_rows import DELIMITER, Row, guarded
 from app.rounds import Round, RoundFile, State
 from app.secret_files import streamed
 from app.vdab import EXCHANGE, Advance, ExchangeRefused, Post, act, record, step, the_round, trace
-from app.vdab_ending import staged, tidy
+from app.vdab_ending import forget_unrecorded, remove_overdue, staged
 
 ID = "rij"
 PIECE = 64 * 1024  # characters that are sealed together
@@ -41,7 +51,7 @@ class Plan:
     version: str  # the hash of the document that says so
     columns: tuple[str, ...]
     keys: Mapping[str, str]  # by organisation
-    keep_until: date | None
+    keep_until: date
     on: date
 
 
@@ -53,6 +63,8 @@ class Released:
     smoothed: Smoothed
     cancelled: int  # whose number was cancelled since it was sent
     numbers: int  # values that held a national number, and are hidden
+    twice: int  # rows of somebody who had one already, under another number
+    left: str | None = None  # why something that is over could not be taken away
 
 
 def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released:
@@ -62,12 +74,18 @@ def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released
     """
     with step(post, "vdabRelease"):
         plan = act(post, partial(_plan, post))
-        kept = staged(post, plan.round)
+        assert plan.round.answer_digest  # noqa: S101 - it was taken in
+        kept = staged(post, plan.round, plan.round.answer_digest)
         if not kept.is_file():
-            raise ExchangeRefused(f"{kept.name} is gone: take the answer in again")
+            raise ExchangeRefused("the answer is gone: take it in again")
         target = post.out / f"{plan.round.label}-uitkomst.db"
-        with staging.scratch(target) as draft, smoothing.in_file(draft, plan.columns) as result:
-            joined = _Joined(post, plan)
+        whom = post.out / f"{plan.round.label}-personen.db"
+        with (
+            staging.persons(whom) as persons,
+            staging.scratch(target) as draft,
+            smoothing.in_file(draft, plan.columns) as result,
+        ):
+            joined = _Joined(post, plan, persons)
             with staging.opened(kept) as answer:
                 for rows in answer.parts():
                     result.add(joined.rows(rows))
@@ -78,21 +96,32 @@ def release(post: Post, k: int, advance: Callable[[str, int], None]) -> Released
             # Looked at once more, whatever was done: nothing leaves in which somebody stands out.
             if result.smallest_class() < k:
                 raise ExchangeRefused(f"a combination stands in fewer than {k} rows")
-            released = Released(plan, smoothed, joined.cancelled, joined.numbers)
-            digests = _make_files(post, plan, result, lambda done: advance("files", done))
-        try:
-            act(post, partial(_record, post, released, k, digests))
-        except ExchangeRefused:
-            for body in digests:
-                (post.out / plan.round.result_file(body)).unlink()
-            raise
-        tidy(post)
-        return released
+            released = Released(plan, smoothed, joined.cancelled, joined.numbers, joined.twice)
+            try:
+                digests = _make_files(post, plan, result, lambda done: advance("files", done))
+                act(post, partial(_record, post, released, k, digests))
+            except BaseException:
+                forget_unrecorded(post, plan.round)
+                raise
+    # It is released: what follows is no part of it, and cannot make it a failure.
+    return replace(released, left=_tidied(post))
+
+
+def _tidied(post: Post) -> str | None:
+    """Take away what the round no longer needs; why it stays where that fails."""
+    try:
+        remove_overdue(post)
+    except (ExchangeRefused, OSError, *driver.FAILED) as failed:
+        return str(failed) if isinstance(failed, ExchangeRefused) else type(failed).__name__
+    return None
 
 
 def _plan(post: Post, session: Session, said: Granted, now: datetime) -> Plan:
     today = brussels_date(now)
     terms = _terms(post, said.clause, today)
+    if terms.keep_until is None:
+        # Without a last day it would be a file that nothing ever takes away.
+        raise ExchangeRefused("the protocol does not say until when the result is kept")
     keys = {body: recipients.key_of(session, body) for body in terms.receivers}
     if missing := [body for body, key in keys.items() if key is None]:
         raise ExchangeRefused(f"there is no key of {', '.join(missing)}")
@@ -140,11 +169,11 @@ def _terms(post: Post, clause: Clause, today: date) -> Terms:
 class _Joined:
     """Puts the profile beside what VDAB gave back, and leaves the number out."""
 
-    def __init__(self, post: Post, plan: Plan) -> None:
-        self._post, self._plan = post, plan
+    def __init__(self, post: Post, plan: Plan, persons: staging.Persons) -> None:
+        self._post, self._plan, self._persons = post, plan, persons
         self._places = [at for at, column in enumerate(COLUMNS) if column.name in plan.columns]
         self._blocks = fields.blocks(LEAVES)
-        self.done = self.cancelled = self.numbers = 0
+        self.done = self.cancelled = self.numbers = self.twice = 0
 
     def rows(self, returned: Sequence[Row]) -> list[list[str]]:
         """The rows to release for these; whose number is cancelled by now has none."""
@@ -152,16 +181,20 @@ class _Joined:
         with self._post.office.database.reading() as session:
             now = self._post.clock()
             wanted = [Wanted(Insz(row[0]), reach, self._plan.on, now) for row in returned]
-            found = [
+            admitted = [
                 (one.numbers, row[1:])
                 for one, row in zip(population.admit_all(session, wanted), returned, strict=True)
                 if isinstance(one, Admitted)
             ]
+            # Two numbers that were sent can be of one person by now: two rows would count her twice
+            # among those who are alike.
+            found = [one for one in admitted if self._persons.is_new(one[0][0])]
             persons = [numbers for numbers, _ in found]
             known = dossiers.read_each(session, persons, self._blocks)
             profiles = population.profiles_of(session, [numbers[0] for numbers in persons])
         self.done += len(returned)
-        self.cancelled += len(returned) - len(found)
+        self.cancelled += len(returned) - len(admitted)
+        self.twice += len(admitted) - len(found)
         empty = ("",) * len(PROFILE)
         return [
             self._row(
@@ -201,7 +234,8 @@ def _make_files(
 def _lines(columns: Sequence[str], result: smoothing.Result) -> Iterator[bytes]:
     """The result as CSV, in pieces; what a spreadsheet would compute is guarded."""
     page = StringIO()
-    writer = csv.writer(page, delimiter=DELIMITER, lineterminator="\n")
+    # Every value in quotes: whatever stands in one, a reader takes it for that and no more.
+    writer = csv.writer(page, delimiter=DELIMITER, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow((ID, *columns))
     for row in result.rows():
         writer.writerow(map(guarded, row))
@@ -228,31 +262,39 @@ def _record(
 ) -> None:
     """One record of the act, one for each file; and the round ends: its numbers are forgotten."""
     plan, smoothed = released.plan, released.smoothed
-    if the_round(session, State.TAKEN_IN).id != plan.round.id:
+    current = the_round(session, State.TAKEN_IN)
+    if current.id != plan.round.id:
         raise ExchangeRefused("another round was begun meanwhile")
+    if current.answer_digest != plan.round.answer_digest:
+        raise ExchangeRefused("another answer was taken in meanwhile: release again")
     if said.clause.hash != plan.version:
         raise ExchangeRefused("another version of the protocol decides by now: release again")
+    if any(recipients.key_of(session, body) != key for body, key in plan.keys.items()):
+        raise ExchangeRefused("a receiver has another key by now: release again")
     counts = {
         "k": k,
         "rows": smoothed.rows,
         "suppressed": smoothed.suppressed,
         "cancelled": released.cancelled,
         "numbersHidden": released.numbers,
+        "samePerson": released.twice,
         "smallestClass": smoothed.smallest,
+        "rareHidden": smoothed.rare,
     }
     [act_id] = record(session, post, "vdabRelease", [trace(said, counts=counts)], now)
     for body, digest in digests.items():
+        fingerprint = sealing.fingerprint(plan.keys[body])
         delivery = trace(
             said,
             type=RecordType.DELIVERY,
             parent=act_id,
-            delivered=LEAVES,
+            delivered=plan.columns,
             counts={"rows": smoothed.rows},
             file_digest=digest,
-            key_fingerprint=sealing.fingerprint(plan.keys[body]),
+            key_fingerprint=fingerprint,
         )
         [event_id] = record(session, post, EXCHANGE, [delivery], now, organisation=body)
         name = plan.round.result_file(body)
-        made = RoundFile(name, plan.round.id, body, digest, event_id, plan.keep_until)
+        made = RoundFile(name, plan.round.id, body, digest, fingerprint, event_id, plan.keep_until)
         rounds.add_file(session, made)
     rounds.end(session, plan.round, State.RELEASED, now)

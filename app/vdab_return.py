@@ -3,7 +3,8 @@
 Who sealed a file with age is not known by that: the signature over it says so (ADR 0019).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -17,11 +18,11 @@ from app.policy import Granted
 from app.returned_rows import Row, RowReader, RowsUnfit
 from app.rounds import Round, State
 from app.sealing import SealBroken
-from app.secret_files import digest_of, shred
+from app.secret_files import PIECE, digest_of, shred
 from app.ssh_signatures import SIGNATURE_LIMIT, SignatureInvalid
 from app.staging import NumberTwice, Staging
 from app.vdab import Advance, ExchangeRefused, Post, act, record, step, the_round, trace
-from app.vdab_ending import SIGNATURE, staged
+from app.vdab_ending import SIGNATURE, every_staged, staged
 
 ANSWERED = (State.EXPORTED, State.TAKEN_IN)  # a better answer takes the place of the first
 LIMIT = 1024**3  # bytes of a file: a million rows take a fifth of it
@@ -66,33 +67,55 @@ def take_in(
     """
     with step(post, "vdabTakeIn"):
         round_ = act(post, lambda session, *_: the_round(session, *ANSWERED))
-        key = signed_by(file, round_, signers)
-        digest = digest_of(file)
         counted = Counted()
-        kept = staged(post, round_)
-        with staging.drafted(kept) as draft:
-            _fill(post, file, identity, _Taker(post, round_, draft, counted), advance)
-            with post.office.database.reading() as session:
-                counted.missing = rounds.count_sent(session, round_) - counted.rows
+        with _copied(post, file, round_) as (copy, signature):
+            key, digest = signed_by(copy, signature, round_, signers), digest_of(copy)
+            with staging.drafted(staged(post, round_, digest)) as draft:
+                _fill(post, copy, identity, _Taker(post, round_, draft, counted), advance)
+                with post.office.database.reading() as session:
+                    counted.missing = rounds.count_sent(session, round_) - counted.rows
+        kept = staged(post, round_, digest)
         try:
             act(post, partial(_accept, post, round_, digest, signers[key], counted))
         except ExchangeRefused:
-            shred(kept)
+            if digest != round_.answer_digest:  # one that was accepted before stays
+                shred(kept)
             raise
+        for other in every_staged(post, round_):
+            if other != kept:
+                shred(other)
         return counted
 
 
-def signed_by(file: Path, round_: Round, signers: dict[bytes, str]) -> bytes:
-    """The key of VDAB that signed a file of a bearable size for this round.
+@contextmanager
+def _copied(post: Post, file: Path, round_: Round) -> Iterator[tuple[Path, Path]]:
+    """A copy of a file and of its signature that nobody else can change; gone when this ends.
 
-    Raises ExchangeRefused.
+    What stands in somebody's folder could be another file by the time that it is opened. The name
+    of the file is of whoever gave it, and so is told nowhere: it could be a number.
     """
+    own = post.back / f"{round_.label}-inname.age"
     sealed = file.with_name(file.name + SIGNATURE)
-    for needed, limit in ((file, LIMIT), (sealed, SIGNATURE_LIMIT)):
-        if not needed.is_file():
-            raise ExchangeRefused(f"there is no file {needed.name}")
-        if needed.stat().st_size > limit:
-            raise ExchangeRefused(f"{needed.name} is larger than {limit} bytes")
+    with staging.scratch(own) as copy, staging.scratch(own.with_suffix(SIGNATURE)) as signature:
+        _copy(file, copy, LIMIT, "the file")
+        _copy(sealed, signature, SIGNATURE_LIMIT, f"its signature ({SIGNATURE}, beside it)")
+        yield copy, signature
+
+
+def _copy(source: Path, target: Path, limit: int, what: str) -> None:
+    if not source.is_file():
+        raise ExchangeRefused(f"{what} is not there")
+    if source.stat().st_size > limit:
+        raise ExchangeRefused(f"{what} is larger than {limit} bytes")
+    left = limit  # it may grow under our hands; what is cut off there has no good signature
+    with source.open("rb") as given, target.open("wb") as copy:
+        while piece := given.read(min(PIECE, left)):
+            copy.write(piece)
+            left -= len(piece)
+
+
+def signed_by(file: Path, sealed: Path, round_: Round, signers: dict[bytes, str]) -> bytes:
+    """The key of VDAB that signed a file for this round, in `sealed`. Raises ExchangeRefused."""
     try:
         signature = sealed.read_text(encoding="ascii", errors="replace")
         return ssh_signatures.signer_of(file, signature, round_.label, signers)

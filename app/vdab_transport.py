@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import rounds, sftp
+from app import access_log, recipients, rounds, sealing, sftp
+from app.moments import brussels_date
 from app.monitoring import ORGANISATION
 from app.policy import Granted
 from app.rounds import RoundFile
@@ -29,13 +30,13 @@ def send(post: Post, server: Server, advance: Advance) -> list[str]:
     """Send what was made for VDAB and was not sent; the names. Raises ExchangeRefused."""
     with step(post, "vdabSend"):
         # What is sent is decided once more: a protocol that was suspended sends nothing.
-        files = act(post, lambda session, *_: rounds.to_send(session, ORGANISATION))
+        said, files = act(post, _to_send)
         for file in files:
             made = post.out / file.name
             if not made.is_file() or digest_of(made) != file.digest:
                 raise ExchangeRefused(f"{file.name} is not there as it was recorded")
             _transfer(partial(sftp.upload, server, made, advance))
-            act(post, partial(_sent, post, file))
+            _sent(post, file, said)
         return [file.name for file in files]
 
 
@@ -52,7 +53,7 @@ def fetch(post: Post, server: Server, signers: dict[bytes, str], advance: Advanc
         for target, limit in ((file, LIMIT), (sealed, SIGNATURE_LIMIT)):
             _transfer(partial(sftp.download, server, target.name, target, limit, advance))
         try:
-            key = signed_by(file, round_, signers)
+            key = signed_by(file, sealed, round_, signers)
         except ExchangeRefused:
             # Whoever put it there, or one that changed between two parts: it is no answer.
             shred(file)
@@ -62,6 +63,16 @@ def fetch(post: Post, server: Server, signers: dict[bytes, str], advance: Advanc
         return file
 
 
+def _to_send(session: Session, said: Granted, now: datetime) -> tuple[Granted, list[RoundFile]]:
+    files = rounds.to_send(session, ORGANISATION, brussels_date(now))
+    key = recipients.key_of(session, ORGANISATION)
+    for file in files:
+        # A key may have been replaced because somebody else had it.
+        if key is None or sealing.fingerprint(key) != file.key_fingerprint:
+            raise ExchangeRefused(f"{file.name} is not for the key that VDAB has by now")
+    return said, files
+
+
 def _transfer(work: Callable[[], None]) -> None:
     try:
         work()
@@ -69,10 +80,14 @@ def _transfer(work: Callable[[], None]) -> None:
         raise ExchangeRefused(str(failed)) from None
 
 
-def _sent(post: Post, file: RoundFile, session: Session, said: Granted, now: datetime) -> None:
-    rounds.mark(session, file.name, sent_at=now)
-    sent = trace(said, parent=file.event_id, file_digest=file.digest)
-    record(session, post, "vdabSend", [sent], now)
+def _sent(post: Post, file: RoundFile, said: Granted) -> None:
+    """That it was sent is a fact by now, and is recorded whatever the protocol has come to say."""
+    with post.office.database.writing() as session:
+        access_log.lock(session)
+        now = post.clock()
+        rounds.mark(session, file.name, sent_at=now)
+        sent = trace(said, parent=file.event_id, file_digest=file.digest)
+        record(session, post, "vdabSend", [sent], now)
 
 
 def _fetched(

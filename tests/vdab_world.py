@@ -33,7 +33,7 @@ from app.monitoring import ORGANISATION
 from app.month_keys import MonthKeys
 from app.protocols import Source
 from app.returned_rows import NAMES
-from app.vdab import Post
+from app.vdab import MARK, Post
 from app.vdab_export import Exported
 from app.vdab_return import Counted
 
@@ -158,9 +158,10 @@ class World:
         return [one for one in self.records(type="delivery", **having) if "subject" not in one]
 
     def stands(self) -> set[str]:
-        """The files of the exchange, hidden ones too."""
+        """The files of the exchange, hidden ones too, but for the mark of the folder."""
         folder = self.post.folder
-        return {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()}
+        found = {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()}
+        return found - {MARK}
 
 
 def add_persons(
@@ -222,6 +223,12 @@ def make_world(store: Database, folder: Path, keys: MonthKeys | None = None) -> 
 def with_profile(post: Post, profile: str | None) -> Post:
     """The same post, on behalf of another profile."""
     return replace(post, function_profile=profile)
+
+
+def replace_key(world: World, organisation: str) -> None:
+    """As `recipient set` does, when the key before it was lost."""
+    recipient = sealing.new_identity().recipient
+    administration.set_recipient(world.office, organisation, recipient, NOW)
 
 
 def forget_key(office: Office, organisation: str) -> None:

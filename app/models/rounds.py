@@ -22,6 +22,7 @@ class ExchangeRound(SQLModel, table=True):
     began_on: date
     state: str = Field(max_length=20)
     open: int | None = None  # 1, or NULL, of which there may be many
+    folder: str = Field(max_length=32)  # the mark in the folder that has its files
     delivery_id: str = Field(max_length=36)  # the record of the file, once it stands
     persons: int = 0  # whose number was sent
     answer_digest: str | None = Field(default=None, unique=True, max_length=71)
@@ -46,6 +47,7 @@ class ExchangeFile(SQLModel, table=True):
     round: int = Field(foreign_key="exchange_round.id", index=True)
     organisation: str = Field(max_length=255)
     digest: str = Field(max_length=71)
+    key_fingerprint: str = Field(max_length=71)  # of the key that opens it
     event_id: str = Field(max_length=36)  # of the record of its delivery
     keep_until: date | None = None  # None: until the round ends
     sent_at: datetime | None = Field(default=None, sa_type=Moment)

@@ -74,7 +74,6 @@ async def test_the_files_of_the_exchange_go_after_their_term(
     world.add([number(at) for at in range(10)])
     world.take_in(world.answer(world.export()))
     until = vdab_release.release(world.post, 5, quiet).plan.keep_until
-    assert until
     folder = str(world.post.folder)
     assert json.loads(command("retention", "run", "--json", EXCHANGE=folder).out) == []
 
@@ -87,6 +86,29 @@ async def test_the_files_of_the_exchange_go_after_their_term(
     assert gone == told
     assert [*world.post.out.glob("*.age")] == []
     assert json.loads(command("retention", "run", "--json", EXCHANGE=folder).out) == []
+
+
+async def test_a_round_that_goes_no_further_is_ended_with_its_files(
+    service: Service, command: Within, own_folder: Path
+) -> None:
+    keys = service.office.keys
+    world = vdab_world.make_world(service.office.database, own_folder / "vdab", keys)
+    world.add([number(at) for at in range(10)])
+    made = world.export()
+    folder = {"EXCHANGE": str(world.post.folder)}
+    service.clock.now = vdab_world.NOW
+    assert json.loads(command("retention", "run", "--json", **folder).out) == []
+
+    service.clock.forward(days=185)
+    keys.create(service.clock.now, 1)
+    told = json.loads(command("retention", "run", "--dry-run", "--json", **folder).out)
+    gone = json.loads(command("retention", "run", "--json", **folder).out)
+
+    names = [made.round.label, made.round.numbers_file]
+    assert told == gone == [{"soort": EXCHANGE, "id": name} for name in names]
+    assert world.stands() == set()
+    assert records(service, "vdabCancel") == 1
+    assert json.loads(command("retention", "run", "--json", **folder).out) == []
 
 
 async def test_lists_go_while_the_exchange_is_at_work(

@@ -130,8 +130,8 @@ def test_without_a_round_there_is_nothing_to_take_in_release_or_end(
     assert command("vdab", "list") == Ended(0, "", "")
 
 
-@pytest.mark.parametrize("k", ["1", "0", "-5", "x"])
-def test_fewer_than_two_alike_cannot_be_asked_for(command: Within, k: str) -> None:
+@pytest.mark.parametrize("k", ["4", "1", "0", "-5", "x"])
+def test_fewer_than_five_alike_cannot_be_asked_for(command: Within, k: str) -> None:
     ended = command("vdab", "release", f"--k={k}")
 
     assert (ended.code, ended.out) == (2, "")

@@ -1,6 +1,6 @@
 """The numbers of the joint client group: who is among them, what is recorded, what is made when."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from service import closed_log
 from sqlmodel import Session
 from vdab_world import NOW, World, number, quiet, with_profile
 
-from app import administration, own_view, rounds, vdab_ending, vdab_export
+from app import administration, dossiers, own_view, rounds, vdab_ending, vdab_export
 from app.database import Database
 from app.insz import Insz
 from app.monitoring import ORGANISATION
@@ -136,11 +136,137 @@ def test_a_round_that_was_cut_off_goes_on_and_records_nobody_twice(
     assert [one["counts"]["persons"] for one in world.deliveries()] == [6]
 
 
+def test_a_round_that_was_cut_off_on_another_day_is_ended_and_begins_anew(world: World) -> None:
+    world.add([number(1), number(2)])
+
+    def cut_off(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        vdab_export.export(world.post, cut_off)
+    world.clock.forward(days=1)
+    world.add([number(2)], geannuleerdOp="2026-06-02")
+
+    made = world.export()
+
+    assert (made.round.label, made.persons) == ("vdab-20260602-2", 1)
+    assert world.opened(made.round.numbers_file) == f"{number(1)}\n"
+    [ended] = world.records(operation="vdabCancel")
+    assert ended["reasonReference"] == "gathering was cut off, and begins anew"
+    assert told(world, number(2)) == []
+
+
+def test_who_has_no_dossier_any_more_is_left_out(world: World) -> None:
+    world.add([number(1), number(2), number(3)])
+    later = world.clock.now + timedelta(minutes=1)
+    with world.store.writing() as session:
+        for at, code in ((2, "30001"), (3, "99996")):
+            dossiers.store_fault(session, Insz(number(at)), code, later, later)
+
+    world.export()
+
+    # A fault of the source says nothing of her dossier.
+    assert world.opened(FILE) == f"{number(1)}\n{number(3)}\n"
+
+
+def another_round(world: World) -> None:
+    """As by somebody on another machine."""
+    with world.store.writing() as session:
+        current = rounds.current(session)
+        assert current is not None
+        rounds.end(session, current, rounds.State.CANCELLED, world.clock.now)
+        rounds.begin(session, world.clock.now.date(), current.folder, "another")
+
+
+def test_a_round_that_is_ended_in_the_middle_takes_nobody_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vdab_export, "PART", 2)
+    world.add([number(at) for at in range(6)])
+
+    with pytest.raises(ExchangeRefused, match="another round was begun meanwhile"):
+        vdab_export.export(world.post, lambda done: another_round(world) if done == 4 else None)
+
+    assert len(world.subjects()) == 4
+    with world.store.reading() as session:
+        assert all(not rounds.count_sent(session, one) for one in rounds.newest_first(session))
+
+
+def test_a_file_for_a_key_that_was_replaced_meanwhile_is_not_delivered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add([number(1)])
+    sent = rounds.sent_numbers
+
+    def meanwhile(session: Session, round_: rounds.Round) -> object:
+        found = [*sent(session, round_)]
+        vdab_world.replace_key(world, ORGANISATION)
+        return found
+
+    monkeypatch.setattr(rounds, "sent_numbers", meanwhile)
+
+    with pytest.raises(ExchangeRefused, match="VDAB has another key by now"):
+        world.export()
+
+    assert (world.stands(), world.deliveries()) == (set(), [])
+
+
+def test_a_file_of_a_round_that_is_over_by_then_is_not_delivered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add([number(1)])
+    sent = rounds.sent_numbers
+
+    def meanwhile(session: Session, round_: rounds.Round) -> object:
+        found = [*sent(session, round_)]
+        another_round(world)
+        return found
+
+    monkeypatch.setattr(rounds, "sent_numbers", meanwhile)
+
+    with pytest.raises(ExchangeRefused, match="another round was begun meanwhile"):
+        world.export()
+
+    assert (world.stands(), world.deliveries()) == (set(), [])
+
+
+@pytest.mark.parametrize(
+    ("counted", "said"), [([3], "does not have every number"), ([2, 3], "were added meanwhile")]
+)
+def test_a_file_with_other_numbers_than_were_recorded_is_not_delivered(
+    world: World, monkeypatch: pytest.MonkeyPatch, counted: list[int], said: str
+) -> None:
+    world.add([number(1), number(2)])
+    left = [*counted]
+    monkeypatch.setattr(rounds, "count_sent", lambda *_: left.pop(0))
+
+    with pytest.raises(ExchangeRefused, match=said):
+        world.export()
+
+    assert (world.stands(), world.deliveries()) == (set(), [])
+
+
 def told(world: World, whom: str) -> list[str]:
     """Who has the data of a person, as she sees it herself."""
     with world.store.reading() as session:
         shown, _ = own_view._find(session, Insz(whom), world.office.keys, None)
     return [record["organisation"] for _, record in shown]
+
+
+def test_who_gets_another_number_in_the_middle_is_sent_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vdab_export, "PART", 1)
+    world.add([number(1), number(2), number(3)])
+
+    def meanwhile(done: int) -> None:
+        if done == 1:
+            world.add([number(3)], vorigeInsz=[number(1)])
+
+    made = vdab_export.export(world.post, meanwhile)
+
+    assert made.persons == 2
+    assert world.subjects() == [number(1), number(2)]
 
 
 def test_a_person_is_told_that_vdab_has_her_number_once_the_file_is_made(world: World) -> None:
@@ -276,6 +402,23 @@ def test_a_suspension_while_the_file_is_made_takes_it_away_again(
 
     assert world.stands() == set()
     assert world.deliveries() == []
+
+
+def test_a_file_without_its_record_is_taken_away_when_an_export_is_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add([number(1)])
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vdab_export, "_deliver", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            world.export()
+
+    assert world.stands() == set()
+    assert world.export().persons == 1
 
 
 def test_two_commands_at_once_are_one_too_many(world: World) -> None:

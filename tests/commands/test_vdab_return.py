@@ -1,10 +1,12 @@
 """What VDAB gives back: taken in whole, or refused with a reason and nothing kept."""
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sshd
@@ -12,13 +14,21 @@ import vdab_world
 from programs import environment
 from vdab_world import World, number, rows_of
 
-from app import administration, returned_rows, rounds, sealing, vdab_ending, vdab_return
+from app import (
+    administration,
+    returned_rows,
+    rounds,
+    sealing,
+    staging,
+    vdab_ending,
+    vdab_return,
+)
 from app.database import Database
 from app.returned_rows import NAMES
+from app.secret_files import digest_of
 from app.vdab import ExchangeRefused
 from app.vdab_export import Exported
 
-ASIDE = "terug/vdab-20260601-1.db"
 SENT = "uit/vdab-20260601-1.csv.age"
 
 
@@ -40,6 +50,11 @@ def refusals(world: World) -> list[str]:
     found = world.records(operation="vdabTakeIn", outcome="invalid")
     assert all(one["reasonCode"] == "invalidRequest" for one in found)
     return [one["reasonReference"] for one in found]
+
+
+def aside_of(world: World, label: str = "vdab-20260601-1") -> list[Path]:
+    """What stands aside in a round."""
+    return [*world.post.back.glob(f"{label}-*.db")]
 
 
 def nothing_is_kept(world: World) -> bool:
@@ -73,8 +88,9 @@ def test_an_answer_is_taken_in_counted_and_recorded(world: World, made: Exported
     assert record["counts"]["afwijkend.typeActies"] == 1
     assert record["fileDigest"].startswith("sha256:")
     assert record["keyFingerprint"].startswith("sha256:")
-    assert world.stands() == {SENT, ASIDE}
-    assert (world.post.folder / ASIDE).stat().st_mode & 0o777 == 0o600
+    [aside] = aside_of(world)
+    assert world.stands() == {SENT, f"terug/{aside.name}"}
+    assert aside.stat().st_mode & 0o777 == 0o600
     assert file.exists()  # where the operator put it
 
 
@@ -199,7 +215,7 @@ def test_a_file_without_a_signature_is_refused(world: World, made: Exported) -> 
     file = world.answer(made)
     file.with_name(f"{file.name}.sig").unlink()
 
-    with pytest.raises(ExchangeRefused, match=r"there is no file .*\.sig"):
+    with pytest.raises(ExchangeRefused, match=r"its signature \(\.sig, beside it\) is not there"):
         world.take_in(file)
 
 
@@ -222,12 +238,113 @@ def test_a_better_answer_takes_the_place_of_the_first(world: World, made: Export
 
 def test_a_worse_answer_leaves_the_first_where_it_is(world: World, made: Exported) -> None:
     world.take_in(world.answer(made))
-    first = (world.post.folder / ASIDE).read_bytes()
+    [aside] = aside_of(world)
+    first = aside.read_bytes()
 
     with pytest.raises(ExchangeRefused, match="not sent"):
         world.take_in(world.answer(made, with_number_of_a_stranger))
 
-    assert (world.post.folder / ASIDE).read_bytes() == first
+    assert (aside_of(world), aside.read_bytes()) == ([aside], first)
+
+
+def test_an_answer_that_is_not_accepted_never_stands_in_the_place_of_the_first(
+    world: World, made: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.take_in(first := world.answer(made, lambda numbers: rows_of(numbers[:2])))
+    digest = digest_of(first)
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vdab_return, "_accept", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            world.take_in(world.answer(made))
+    with world.store.reading() as session:
+        current = rounds.current(session)
+    assert current is not None
+
+    assert current.answer_digest == digest
+    with staging.opened(vdab_ending.staged(world.post, current, digest)) as kept:
+        assert [len(part) for part in kept.parts()] == [2]
+    world.take_in(world.answer(made))
+    assert len(aside_of(world)) == 1
+
+
+def test_the_same_answer_that_is_refused_the_second_time_stays(
+    world: World, made: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.take_in(file := world.answer(made))
+
+    def suspend(*_: object) -> None:
+        administration.suspend(world.office, "vdab-2023", "onderzoek", world.clock.now)
+
+    monkeypatch.setattr(vdab_return, "_fill", suspend)
+    with pytest.raises(ExchangeRefused, match="suspended"):
+        world.take_in(file)
+
+    assert len(aside_of(world)) == 1
+
+
+def test_a_file_that_is_swapped_after_its_signature_was_checked_is_not_opened(
+    world: World, made: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = world.answer(made, lambda numbers: rows_of(numbers[:1])).read_bytes()
+    digest = digest_of(file := world.answer(made))
+    checked = vdab_return.signed_by
+
+    def swapped(*arguments: object) -> bytes:
+        key = checked(*arguments)  # type: ignore[arg-type]
+        file.write_bytes(other)
+        return key
+
+    monkeypatch.setattr(vdab_return, "signed_by", swapped)
+
+    assert world.take_in(file).rows == 6
+    [record] = world.records(operation="vdabTakeIn")
+    assert record["fileDigest"] == digest
+
+
+def test_an_answer_is_durable_before_it_counts(
+    world: World, made: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, replace, accept = os.fsync, os.replace, vdab_return._accept
+
+    def synced(handle: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        sync(handle)
+
+    def replaced(draft: Path, path: Path) -> None:
+        done.append("name")
+        replace(draft, path)
+
+    def accepted(*arguments: Any) -> None:
+        done.append("record")
+        accept(*arguments)
+
+    file = world.answer(made)
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    monkeypatch.setattr(vdab_return, "_accept", accepted)
+    world.take_in(file)
+
+    at = done.index("name")
+    assert (done[at - 1], done[at + 1]) == ("file", "folder")
+    assert at < done.index("record")
+
+
+def test_the_name_of_a_file_is_told_nowhere(world: World, made: Exported) -> None:
+    file = world.folder / f"{number(1)}.csv.age"
+
+    with pytest.raises(ExchangeRefused) as refused:
+        world.take_in(file)
+    file.write_bytes(b"x")
+    with pytest.raises(ExchangeRefused) as unsigned:
+        world.take_in(file)
+
+    assert number(1) not in str(refused.value) + str(unsigned.value)
+    assert number(1) not in "".join(refusals(world))
 
 
 def test_a_file_that_was_taken_in_before_is_known_again(world: World, made: Exported) -> None:
@@ -241,7 +358,7 @@ def test_a_file_that_was_taken_in_before_is_known_again(world: World, made: Expo
     with pytest.raises(ExchangeRefused, match="this file was taken in before, in another round"):
         world.take_in(file)
 
-    assert "terug/vdab-20260701-2.db" not in world.stands()
+    assert aside_of(world, "vdab-20260701-2") == []
 
 
 def test_a_file_of_ten_gigabytes_is_not_even_read(world: World, made: Exported) -> None:

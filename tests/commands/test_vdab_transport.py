@@ -3,14 +3,16 @@
 import errno
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sshd
 import vdab_world
+from evidence import execute
 from sshd import Sshd
 from vdab_world import World, number, quiet
 
-from app import administration, sftp, vdab_ending, vdab_release, vdab_transport
+from app import administration, rounds, sftp, vdab_ending, vdab_release, vdab_transport
 from app.database import Database
 from app.monitoring import ORGANISATION
 from app.sftp import Server
@@ -168,9 +170,61 @@ def test_a_suspended_protocol_sends_nothing(world: World, vdab: Sshd) -> None:
     assert (record["outcome"], record["reasonCode"]) == ("denied", "suspended")
 
 
+def test_what_was_sent_is_recorded_although_the_protocol_is_suspended_by_then(
+    world: World, vdab: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.export()
+    upload = sftp.upload
+
+    def meanwhile(*arguments: Any) -> None:
+        upload(*arguments)
+        administration.suspend(world.office, "vdab-2023", "onderzoek", world.clock.now)
+
+    monkeypatch.setattr(sftp, "upload", meanwhile)
+
+    assert send(world, vdab) == [NUMBERS]
+    [sent] = world.records(operation="vdabSend")
+    assert (sent["outcome"], sent["protocol"]) == ("allowed", "vdab-2023")
+
+
+def test_a_file_for_a_key_that_was_replaced_is_not_sent(world: World, vdab: Sshd) -> None:
+    world.export()
+    vdab_world.replace_key(world, ORGANISATION)
+
+    with pytest.raises(ExchangeRefused, match="is not for the key that VDAB has by now"):
+        send(world, vdab)
+    vdab_world.forget_key(world.office, ORGANISATION)
+    with pytest.raises(ExchangeRefused, match="is not for the key that VDAB has by now"):
+        send(world, vdab)
+
+    assert [*vdab.files.iterdir()] == []
+
+
 def test_what_was_cancelled_is_not_sent(world: World, vdab: Sshd) -> None:
     world.export()
     vdab_ending.cancel(world.post, "proef")
+
+    assert send(world, vdab) == []
+
+
+def test_a_file_of_a_round_that_is_over_is_not_sent_although_it_still_stands(
+    world: World, vdab: Sshd
+) -> None:
+    world.export()
+    # As when taking away failed, or was not done yet.
+    with world.store.writing() as session:
+        current = rounds.current(session)
+        assert current is not None
+        rounds.end(session, current, rounds.State.CANCELLED, world.clock.now)
+
+    assert send(world, vdab) == []
+    assert (world.post.out / NUMBERS).exists()
+
+
+def test_a_result_past_its_term_is_not_sent(world: World, vdab: Sshd) -> None:
+    world.take_in(world.answer(world.export()))
+    vdab_release.release(world.post, 5, quiet)
+    execute(world.store, "UPDATE exchange_file SET keep_until = '2026-05-31'")
 
     assert send(world, vdab) == []
 

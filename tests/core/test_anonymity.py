@@ -7,23 +7,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.anonymity import (
+    FREE,
     HIDDEN,
     QUASI,
     STEPS,
     ancestors,
     to_area,
+    to_letter,
     to_month,
     to_quarter,
     to_wider_age,
     to_year,
 )
-from app.monitoring import AGES, COLUMNS, OLDEST
+from app.monitoring import AGES, COLUMNS, OLDEST, PROFILE
 
 DATES = [name for name in QUASI if name.startswith("datum") or name.endswith("Inschrijving")]
 
 
 def test_what_could_point_at_a_person_is_in_the_result() -> None:
     assert set(QUASI) <= {column.name for column in COLUMNS}
+
+
+def test_all_that_the_agencies_have_by_number_could_point_at_a_person() -> None:
+    assert {column.name for column in PROFILE} <= set(QUASI)
+
+
+def test_whatever_vdab_says_either_could_point_or_is_in_words_of_its_own() -> None:
+    assert {column.name for column in COLUMNS} == {*QUASI, *FREE}
 
 
 def test_every_date_of_the_result_could_point_at_a_person() -> None:
@@ -75,6 +85,10 @@ def test_any_value_becomes_no_more_than_what_is_declared(value: str, column: str
         (to_area, " oostenrijk ", "EER of Zwitserland"),
         (to_area, "SYR", "andere of niet herkend"),
         (to_area, "", ""),
+        (to_letter, "B1.2", "B"),
+        (to_letter, "A2", "A"),
+        (to_letter, "", ""),
+        (to_letter, "alfa", HIDDEN),
         (to_wider_age, "", ""),
         (to_wider_age, "0-17", "0-17"),
     ],

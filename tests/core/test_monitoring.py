@@ -31,6 +31,7 @@ DOSSIER: dict[str, Any] = {
     "trajecten": [
         {"type": "TT_IBRH", "periode": {"begin": "2019-01-01"}},
         {"type": "TT_IBVP", "periode": {"begin": "2022-06-03"}},
+        {"type": "TT_IBGD", "periode": {"begin": "2023-06-03"}},  # none of integration
         {"type": "TT_OBVDAB", "periode": {"begin": "2022-08-02"}},
         {"type": "TT_OBVDAB", "periode": {"begin": "2022-07-01"}},
     ],

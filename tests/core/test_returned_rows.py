@@ -89,6 +89,8 @@ def test_a_file_without_rows_has_none() -> None:
         (f'{HEAD}\n{FIRST};"open;;;;;\n', "line 2 is no row of values"),
         (f"{HEAD}\n{FIRST};a\rb;;;;;\n", "line 2 is no row of values"),
         (f"{HEAD}\n{FIRST};{'x' * (VALUE_LIMIT + 1)};;;;;\n", "line 2 has a value of more than"),
+        (f"{HEAD}\n{FIRST};a\x1bb;;;;;\n", "line 2 has a character that no text has"),
+        (f"{HEAD}\n{FIRST};a\x85b;;;;;\n", "line 2 has a character that no text has"),
         (f"{HEAD}\n{FIRST};{'x' * 5000};;;;;\n", "line 2 is longer than 4096 bytes"),
         (f"{HEAD}\n{'x' * 50_000}", "line 2 is longer than 4096 bytes"),
         (f"{HEAD}\n".encode() + b"\xff;;;;;;\n", "line 2 is not UTF-8"),
