@@ -59,7 +59,7 @@ from app.wire import BASE
 
 logger = logging.getLogger("protocolpoort")
 LISTS_SECONDS = 2  # after which it is looked whether a list is asked
-REST = 0.5  # of the time that records of a list take, for everybody else
+REST = 0.25  # of the time that records of a list take, for everybody else
 DEMO_ISSUER_KEY = Path("var/demo-issuer.json")
 SECRETS_IN_FILES = ("PROTOCOLPOORT_DATABASE_URL",)
 
