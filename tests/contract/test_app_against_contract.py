@@ -681,7 +681,7 @@ CASES = [
     Case(
         "createMeldingIncident",
         400,
-        incident({"vastgesteldOp": "2026-06-01T09:30:01Z"}),
+        incident({"vastgesteldOp": "2026-06-01T09:31:01Z"}),
         "badRequest",
         "20006",
     ),
