@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app import webhooks
-from app.webhooks import Webhook, WebhooksInvalid, read_webhooks
+from app.webhooks import MAXIMUM, Webhook, WebhooksInvalid, read_webhooks
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 URL = "https://ontvanger.example/meldingen"
@@ -101,3 +101,10 @@ def test_signs_as_standard_webhooks_says() -> None:
         "webhook-timestamp": "1780306200",
         "webhook-signature": f"v1,{expected}",
     }
+
+
+def test_a_file_that_is_too_large_is_refused_and_not_cut_off() -> None:
+    text = "{}".ljust(MAXIMUM)
+    assert read_webhooks(text, production=True) == {}
+    with pytest.raises(WebhooksInvalid, match="larger"):
+        read_webhooks(text + " ", production=True)
