@@ -72,14 +72,6 @@ def new_identity() -> Identity:
     return Identity(str(made), str(made.to_public()))
 
 
-def recipient_of(secret: str) -> str:
-    """To whom is sealed what this secret opens. Raises SealBroken for what is none."""
-    try:
-        return str(x25519.Identity.from_str(secret).to_public())
-    except pyrage.IdentityError:
-        raise SealBroken("this is no identity of age") from None
-
-
 def read_recipient(text: str) -> str:
     """The recipient in the text of a file: the first line that is no comment; or RecipientUnfit."""
     lines = [line.strip() for line in text.splitlines()]
