@@ -85,8 +85,9 @@ class Channel:
             self._leave(_insert(table, columns), [_sqlite_values(row) for row in rows])
         else:
             # PostgreSQL takes a list for each column: a value each would cost more.
-            lists = {name: _Many(_listed(row[name]) for row in rows) for name in columns}
-            types = tuple(_type_of(row[name] for row in rows) for name in columns)
+            given = {name: [row[name] for row in rows] for name in columns}
+            types = tuple(map(_type_of, given.values()))
+            lists = {name: _Many(map(_listed, values)) for name, values in given.items()}
             self._leave(_insert_many(table, columns, types), lists)
 
     def begin(self) -> None:
@@ -364,14 +365,18 @@ class _Many(list[bytes | str | None]):
     def packed(self) -> bytes:
         """An array of one dimension, of bytes or of texts; a record is not written out in hex."""
         of_bytes = any(isinstance(value, bytes) for value in self)
-        parts = [_ARRAY_HEAD(1, 1, 17 if of_bytes else 25, len(self), 1)]
-        for value in self:
-            if value is None:
-                parts.append(_NOTHING)
-                continue
-            content = value if isinstance(value, bytes) else value.encode()
-            parts += (_LENGTH(len(content)), content)
-        return b"".join(parts)
+        head = _ARRAY_HEAD(1, 1, 17 if of_bytes else 25, len(self), 1)
+        if self.count(self[0]) == len(self):  # as in most columns of a batch
+            return head + _member(self[0]) * len(self)
+        return head + b"".join(map(_member, self))
+
+
+def _member(value: bytes | str | None) -> bytes:
+    """One value of a column in the binary form."""
+    if value is None:
+        return _NOTHING
+    content = value if isinstance(value, bytes) else value.encode()
+    return _LENGTH(len(content)) + content
 
 
 # Dimensions, whether there are nulls, the type of the elements; their number, the first index.
@@ -382,7 +387,7 @@ _NOTHING = _LENGTH(-1)
 
 def _listed(value: Any) -> bytes | str | None:
     """A value among those of its column."""
-    if value is None or isinstance(value, bytes | str):
+    if value is None or isinstance(value, (bytes, str)):
         return value
     if isinstance(value, Mapping):
         return orjson.dumps(value).decode()
@@ -403,7 +408,7 @@ def _postgres_value(value: Any) -> bytes | None:
         return value.packed()
     if isinstance(value, bytes):
         return f"\\x{value.hex()}".encode()
-    if isinstance(value, datetime | date):
+    if isinstance(value, (datetime, date)):
         return value.isoformat().encode()
     if isinstance(value, list):
         return f"{{{','.join(map(_element, value))}}}".encode()
