@@ -357,8 +357,8 @@ def log_prune(
         raise typer.Exit(CONFIGURATION) from None
     give(
         f"{'would go' if dry_run else 'gone'}: the keys of {', '.join(gone.months) or 'no month'}, "
-        f"{gone.records} records, {gone.details} explanations; records are kept from index "
-        f"{gone.minimum} on"
+        f"{gone.records} records, {gone.details} explanations, {gone.reports} reports; records "
+        f"are kept from index {gone.minimum} on"
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, delete, func, select, update
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.models.notices import Incident, Notice, Notification
 from app.notice_rules import Event, IncidentState, Outcome, State
@@ -72,6 +73,33 @@ def every_notice(session: Session) -> list[Notice]:
 def every_incident(session: Session) -> list[Incident]:
     """All incidents, oldest first."""
     return list(session.exec(select(Incident).order_by(col(Incident.id))).all())
+
+
+_Ended = tuple[type[Notice] | type[Incident], SelectOfScalar[str]]
+
+
+def _ended(moment: datetime) -> tuple[_Ended, _Ended]:
+    """The ids of what was answered, and of what was closed, before a moment."""
+    closed = Incident.state == IncidentState.CLOSED
+    return (
+        (Notice, select(Notice.id).where(col(Notice.answered_at) < moment)),
+        (Incident, select(Incident.id).where(closed, col(Incident.updated_at) < moment)),
+    )
+
+
+def count_ended(session: Session, moment: datetime) -> int:
+    """How many reports were answered, and incidents closed, before a moment."""
+    counts = [select(func.count()).select_from(ids.subquery()) for _, ids in _ended(moment)]
+    return sum(session.exec(count).one() for count in counts)
+
+
+def remove_ended(session: Session, moment: datetime) -> int:
+    """Take them away with all that was told of them; only the owner of the tables can. How many."""
+    gone = 0
+    for table, ids in _ended(moment):
+        session.exec(delete(Notification).where(col(Notification.about).in_(ids)))
+        gone += session.exec(delete(table).where(col(table.id).in_(ids))).rowcount
+    return gone
 
 
 def told_of(session: Session, about: str) -> list[Notification]:

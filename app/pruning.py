@@ -1,5 +1,7 @@
 """The use case `log prune`: an ended month loses its key, and its records go in whole bundles.
 
+What was reported goes when it ended before then, with what was told of it.
+
 The act is recorded before anything goes; cut off at any point, the next run goes on from there.
 """
 
@@ -9,7 +11,7 @@ from datetime import datetime
 import orjson
 from sqlmodel import Session
 
-from app import access_log, checkpoints, log_search, log_tree, roles
+from app import access_log, checkpoints, log_search, log_tree, notices, roles
 from app.administration import Office
 from app.log_keys import LogRewritten
 from app.moments import read_moment
@@ -34,6 +36,7 @@ class Pruned:
     minimum: int  # index of the first record that is kept
     records: int
     details: int
+    reports: int = 0  # of wrong data, and of incidents
 
     @property
     def keys(self) -> int:
@@ -66,9 +69,12 @@ def prune(
         minimum = access_log.lock(session).minimum
         # Not again what a run that was cut off announced, or another one did meanwhile.
         if found.minimum > minimum or office.keys.ended(since):
-            _announce(
-                session, office, replace(found, minimum=max(found.minimum, minimum)), now, reason
+            found = replace(
+                found,
+                minimum=max(found.minimum, minimum),
+                reports=notices.remove_ended(session, since),
             )
+            _announce(session, office, found, now, reason)
     for month in found.months:
         office.keys.destroy(month)
     return _remove(office, found)
@@ -79,7 +85,8 @@ def _found(session: Session, office: Office, since: datetime) -> tuple[Pruned, i
     minimum = log_tree.head(session).minimum
     wanted = max(minimum, access_log.first_since(session, since) // WIDTH * WIDTH)
     records, details = access_log.count_below(session, wanted)
-    return Pruned(tuple(office.keys.ended(since)), wanted, records, details), minimum
+    reports = notices.count_ended(session, since)
+    return Pruned(tuple(office.keys.ended(since)), wanted, records, details, reports), minimum
 
 
 def _check(session: Session, log_origin: str, minimum: int, wanted: int, since: datetime) -> None:
@@ -150,6 +157,7 @@ def _announce(
             "records": found.records,
             "details": found.details,
             "keys": found.keys,
+            "reports": found.reports,
         },
     )
     access_log.write_command(

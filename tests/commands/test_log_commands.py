@@ -1115,8 +1115,8 @@ def test_what_was_pruned_is_printed(command: Within, options: tuple[str, ...], s
 
     assert ended == Ended(
         0,
-        f"{said}: the keys of no month, 0 records, 0 explanations; records are kept from index 0 "
-        "on\n",
+        f"{said}: the keys of no month, 0 records, 0 explanations, 0 reports; records are kept "
+        "from index 0 on\n",
         "",
     )
 

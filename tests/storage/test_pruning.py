@@ -23,6 +23,7 @@ from app import (
     log_search,
     log_tree,
     month_keys,
+    notices,
     pruning,
 )
 from app.access_log import AccessLog
@@ -32,6 +33,8 @@ from app.database import Database, alembic_config
 from app.errors import ClockBehind
 from app.log_search import Search
 from app.month_keys import MonthKeys
+from app.notice_rules import Event, IncidentState, Outcome
+from app.notices import Incident, Notice
 from app.pruning import Pruned, PruningRefused, prune
 from app.record import Entry, Origin, Trace, entry_of
 from app.tlog import tree
@@ -39,6 +42,7 @@ from app.visit import Visit, new_event_id
 
 LOG = "protocolpoort.test/log"
 NOW = datetime(2026, 11, 28, 21, 0, tzinfo=UTC)
+BORDER = datetime(2026, 9, 1, tzinfo=UTC)
 JULY, AUGUST, SEPTEMBER = (datetime(2026, month, 15, tzinfo=UTC) for month in (7, 8, 9))
 TERM = 2  # months: July and August have ended, September has not
 ENDED = ("2026-07", "2026-08")
@@ -192,9 +196,8 @@ def test_a_record_out_of_order_at_the_border_of_a_month_is_kept(
     office: Office, notary: Notary
 ) -> None:
     """Two processes may differ by a minute: after the first of September comes one of August."""
-    border = datetime(2026, 9, 1, tzinfo=UTC)
-    late = border - timedelta(seconds=20)
-    fill(office, (JULY, 200), (border, 1), (late, 100), (SEPTEMBER, 300))
+    late = BORDER - timedelta(seconds=20)
+    fill(office, (JULY, 200), (BORDER, 1), (late, 100), (SEPTEMBER, 300))
     notary.turn(NOW)
 
     pruned = run(office)
@@ -224,11 +227,75 @@ def test_keys_and_records_of_ended_months_go_and_one_record_says_so(
         "operation": "logPrune",
         "reference": "logPrune 512",
         "reasonReference": "2026-07, 2026-08: bewaartermijn",
-        "counts": {"minimum": 512, "records": 512, "details": 2, "keys": 2},
+        "counts": {"minimum": 512, "records": 512, "details": 2, "keys": 2, "reports": 0},
         "user": office.keys.at(NOW).hide("user", "uitbater-3"),
         "recordedAt": "2026-11-28T21:00:00.000Z",
     }
     assert {name: act.get(name) for name in expected} == expected
+
+
+def reported(store: Database, ended: datetime | None) -> list[str]:
+    """A report of wrong data and an incident, with what is told of each; when both ended."""
+    notice, incident = new_event_id(JULY), new_event_id(JULY)
+    agreed: dict[str, Any] = {
+        "protocol": "proef-2026",
+        "version": "1",
+        "hash": "sha256:0",
+        "organisation": "a",
+    }
+    with store.writing() as session:
+        first = Notice(
+            **agreed,
+            id=notice,
+            access_id=new_event_id(JULY),
+            kind="foutief",
+            explanation="zij is verhuisd",
+            found_on=JULY.date(),
+            received_at=JULY,
+            reference="m",
+            state="ontvangen",
+        )
+        second = Incident(
+            **agreed,
+            id=incident,
+            by_agency=False,
+            kind="incident",
+            obliged=True,
+            found_at=JULY,
+            reported_at=JULY,
+            description="een gestolen sleutel",
+            contacts=[],
+            state="gemeld",
+        )
+        notices.add(session, first)
+        notices.add(session, second)
+        if ended:
+            notices.settle(session, first, Outcome.CORRECTED, "hersteld", ended)
+            notices.go_on(session, second, IncidentState.CLOSED, "nieuwe sleutel", ended)
+        else:
+            notices.go_on(session, second, IncidentState.EXAMINED, "gezocht", JULY)
+        for about, of in ((notice, "a"), (notice, "b"), (incident, "b")):
+            notices.notify(session, new_event_id(JULY), about, Event.INCIDENT, of, [], JULY)
+    return [notice, incident]
+
+
+def test_what_was_reported_goes_with_the_month_in_which_it_ended(
+    office: Office, notary: Notary
+) -> None:
+    fill(office, (JULY, 1), (SEPTEMBER, 1))
+    notary.turn(NOW)
+    store = office.database
+    reported(store, BORDER - timedelta(milliseconds=1))
+    stays = [*reported(store, BORDER), *reported(store, None)]
+
+    foreseen = run(office, dry_run=True)
+    pruned = run(office)
+
+    assert (foreseen.reports, pruned.reports) == (2, 2)
+    assert acts(store)[-1]["counts"]["reports"] == 2
+    left = rows(store, "SELECT id FROM notice UNION SELECT id FROM incident ORDER BY id")
+    assert [id_ for (id_,) in left] == sorted(stays)
+    assert rows(store, "SELECT count(*), count(DISTINCT about) FROM notification") == [(6, 4)]
 
 
 def test_a_second_run_finds_nothing_and_writes_nothing(
