@@ -130,13 +130,16 @@ class Notary:
 
     def _look(self, now: datetime, *, closing: bool) -> None:
         with self._database.reading() as session:
-            head, told = self._compare(session)
+            told, head = _read(session)
         if told.note and head.size <= told.size:
             self._unsigned_since = None
         elif self._unsigned_since is None:
             self._unsigned_since = now
-        if self._is_due(head, told, now, closing=closing):
-            self._sign(now, closing=closing)
+        # Who signs compares on the way, and proves nothing twice.
+        due = self._is_due(head, told, now, closing=closing)
+        if not (due and self._sign(now, closing=closing)):
+            with self._database.reading() as session:
+                self._compare(session)
         self._save(told.keys)
 
     def _lag(self, now: datetime) -> timedelta:
@@ -146,14 +149,15 @@ class Notary:
         if self._lag(now) > STOPS:
             raise LogRewritten(f"nothing was signed since {self._unsigned_since}")
 
-    def _sign(self, now: datetime, *, closing: bool) -> None:
+    def _sign(self, now: datetime, *, closing: bool) -> bool:
+        """Compare, and sign what is still due; False when another process is at it."""
         with self._database.writing() as session:
             free = select(LogCheckpoint.id).with_for_update(skip_locked=True)
             if session.exec(free).first() is None:
-                return  # another process signs
+                return False
             head, told = self._compare(session)
             if not self._is_due(head, told, now, closing=closing):
-                return
+                return True
             if not self._take_key(told.keys):
                 raise KeyUnfit("the key that signs this log is not in LOG_KEY_FILE")
             checkpoint = Checkpoint(self._origin, head.size, head.root)
@@ -161,6 +165,7 @@ class Notary:
             session.execute(update(LogCheckpoint).values(size=head.size, note=text, signed_at=now))
         self._vouched, self._note = checkpoint, text
         self._unsigned_since = None
+        return True
 
     def _save(self, known: tuple[Listed, ...]) -> None:
         """Keep what is vouched for beside the key, whoever signed it: a restart must know it."""

@@ -518,6 +518,22 @@ def test_whoever_finds_another_signing_does_not_wait(store: Database, key_file: 
     assert checkpoint(store).size == 1
 
 
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_whoever_finds_another_signing_compares_all_the_same(
+    store: Database, key_file: Path
+) -> None:
+    notary = opened(store, key_file)
+    append(store, 300)
+    notary.turn(NOW)
+    shrink(store, 200)
+    append(store, 150)
+
+    with store.writing() as session:
+        session.connection().exec_driver_sql("SELECT id FROM log_checkpoint FOR UPDATE")
+        with pytest.raises(LogRewritten):
+            notary.turn(moment_after(2))
+
+
 def test_processes_that_sign_at_once_sign_one_tree(store: Database, key_file: Path) -> None:
     url = store.engine.url.render_as_string(hide_password=False)
     opened(store, key_file)
