@@ -1,5 +1,6 @@
 """What `bench.compare` measured, and the page of it."""
 
+import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -155,6 +156,28 @@ def goals(measured: Measured) -> list[Goal]:
     ]
 
 
+def budget(measured: Measured, processors: int) -> str:
+    """How much processor time the two goals of the rate leave, beside what is taken."""
+    found = measured.postgres
+
+    def middle(load_name: str, name: str, value: Callable[[Round], float]) -> float:
+        return statistics.median(each_of(found, load_name, name, value))
+
+    def taken(load_name: str, persons: int) -> str:
+        parts = (lambda made: made.cpu, lambda made: made.database_cpu)
+        service, database = (middle(load_name, "ours", part) / persons for part in parts)
+        return f"{service:.2f} ms in the service and {database:.2f} in the database"
+
+    bare, singly = middle(MAIN, "bare", rate), middle(MAIN, "ours", rate)
+    alone = middle(MAIN, "pgbench", rate) / bare
+    return f"""{0.15 * bare:,.0f} requests/s are 0.15 of the bare callable: {processors} processors
+        have {processors / (0.15 * bare) * 1000:.2f} ms for each, with the client and the kernel,
+        and a request takes {taken(MAIN, 1)}. pgbench, two statements from a client in C, reaches
+        {alone:.2f}. {4 * singly:,.0f} persons/s are four times the single requests: that leaves
+        {processors / (4 * singly) * 1000:.2f} ms for a person of a batch, who takes
+        {taken(BATCH, PEOPLE)}."""
+
+
 def row(name: str, rounds: Sequence[Round]) -> tuple[str, ...]:
     """The figures of one variant under one load."""
 
@@ -282,6 +305,8 @@ fdatasync and fsync per answer, by strace in a round apart: {lite_syncs or "not 
 ## Profile
 
 Short of what is required or aimed at: {"; ".join(short) or "nothing"}.
+
+{prose(budget(measured, os.cpu_count() or 1))}
 
 {notes}{prose(taken)}
 

@@ -15,7 +15,7 @@ from app.insz import Insz
 from bench import dataset, load, results
 from bench.compare import check_records
 from bench.load import Heard, Questions, Wrong, ask, heard, serving, uvicorn_of
-from bench.results import Goal, Round
+from bench.results import Goal, Measured, Round
 
 TOLD = (
     '{"requests":90,"microseconds":3000000,"bytes":1,"p50":1500.0,"p99":2500.0,"asked":92,'
@@ -81,6 +81,22 @@ def test_a_ratio_is_of_the_same_round() -> None:
 )
 def test_a_goal_says_whether_it_is_reached(goal: Goal, cells: tuple[str, ...]) -> None:
     assert goal.cells[1:] == cells
+
+
+def test_the_budget_of_a_request_is_what_the_processors_have() -> None:
+    rates = {("main", "bare"): 20_000, ("main", "ours"): 1_000, ("main", "pgbench"): 5_000}
+    found = {
+        (results.MAIN if load_name == "main" else results.BATCH, name): [one(rate)]
+        for (load_name, name), rate in {**rates, ("batch", "ours"): 20}.items()
+    }
+
+    told = " ".join(results.budget(Measured(found, {}, {}, {}, {}, (), 0, "", ()), 2).split())
+
+    assert "3,000 requests/s are 0.15 of the bare callable: 2 processors have 0.67 ms" in told
+    assert "a request takes 1.00 ms in the service and 1.00 in the database." in told
+    assert "pgbench, two statements from a client in C, reaches 0.25." in told
+    assert "4,000 persons/s are four times the single requests: that leaves 0.50 ms" in told
+    assert told.endswith("who takes 0.01 ms in the service and 0.01 in the database.")
 
 
 def test_numbers_are_those_of_the_synthetic_persons() -> None:
