@@ -102,7 +102,7 @@ async def _post(
 ) -> tuple[str, bool]:
     """What became of one request; what the receiver says in words is not read."""
     body = notice_view.news(row)
-    headers = webhooks.headers_of(webhook.secret, row.id, now, body)
+    headers = webhooks.headers_of(webhook.secrets, row.id, now, body)
     try:
         async with (
             asyncio.timeout(SECONDS),
