@@ -124,16 +124,26 @@ _TAKE = """
 """
 _USED = """
     SELECT coalesce(sum(used), 0) FROM quota_use
-    WHERE protocol = :protocol AND purpose = :purpose AND organisation = :organisation
+    WHERE protocol = :protocol AND purpose = :purpose AND organisation = ANY(:names)
     AND operation = :operation AND first >= :since AND first < :until
 """
 
 
 def used(source: Source, allowance: Allowance) -> int:
-    """How many turns of an allowance are taken in the time that its quota counts."""
-    owner = {**allowance.turn._asdict(), "since": allowance.since, "until": allowance.until}
-    del owner["first"]
-    [count] = driver.of(source).one(_USED, **owner)
+    """How many turns of an allowance are taken in the time that its quota counts.
+
+    Under every identifier of the party: another version can have another one first.
+    """
+    turn = allowance.turn
+    [count] = driver.of(source).one(
+        _USED,
+        protocol=turn.protocol,
+        purpose=turn.purpose,
+        names=[*(allowance.names or (turn.organisation,))],
+        operation=turn.operation,
+        since=allowance.since,
+        until=allowance.until,
+    )
     return int(count)
 
 

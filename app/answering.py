@@ -173,7 +173,7 @@ def _receivers(
     known = {clause.organisation for clause in clauses} - {provider}
     protocol = clauses[0].protocol
     for organisation in sorted({*wanted} - known):
-        if log_search.last_answer(session, organisation, protocol, None) is None:
+        if log_search.last_answer(session, [organisation], protocol, None) is None:
             raise NoticeRefused("an organisation is no receiver under this protocol")
     return {organisation: [] for organisation in wanted or known}
 

@@ -1,7 +1,7 @@
 """What an auditor may see of the log, and what a question about it means.
 
-With the full audit scope everything; with that of one's own organisation its records, and no more
-about a person than the refusals told.
+With the full audit scope everything; with that of one's own organisation its records, those of a
+municipality that went on in it too, and no more about a person than the refusals told.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,8 +14,10 @@ from sqlmodel import Session
 from app import fields, population
 from app.errors import Issue, IssueType, Reason
 from app.log_search import Search
+from app.moments import brussels_date
 from app.month_keys import MonthKeys
 from app.record import ALIKE
+from app.register import Register
 from app.visit import Visit
 from app.wire import AccessFilters
 
@@ -24,9 +26,14 @@ AUDIT_OWN = "inb_audit_eigen_v1_G"
 LONGEST_PERIOD = timedelta(days=31)  # that may be asked without any other filter
 
 
-def only(scopes: Collection[str], visit: Visit) -> str | None:
-    """The one organisation whose records may be seen; None: those of all."""
-    return None if AUDIT in scopes else visit.organisation or ""
+Own = tuple[str, ...] | None  # under which identifiers one may see records; None: under any
+
+
+def only(scopes: Collection[str], visit: Visit, register: Register) -> Own:
+    """Under which identifiers the records stand that may be seen; None: those of all."""
+    if AUDIT in scopes:
+        return None
+    return register.names_of(visit.organisation or "", brussels_date(visit.started_at))
 
 
 def asked(visit: Visit, query: AccessFilters) -> Visit:
@@ -34,12 +41,12 @@ def asked(visit: Visit, query: AccessFilters) -> Visit:
     return replace(visit, parameters=tuple(sorted(query.model_fields_set)))
 
 
-def may_see(record: Mapping[str, Any], own: str | None) -> bool:
+def may_see(record: Mapping[str, Any], own: Own) -> bool:
     """True when a record is among those that may be seen."""
-    return own is None or record.get("organisation") == own
+    return own is None or record.get("organisation") in own
 
 
-def shown(record: Mapping[str, Any], own: str | None) -> Mapping[str, Any]:
+def shown(record: Mapping[str, Any], own: Own) -> Mapping[str, Any]:
     """To its own organisation a refused person is outside the population, whoever it was.
 
     The refusal told the caller no more; the log must not tell it afterwards. `blind` goes too:
@@ -63,7 +70,7 @@ def too_wide(query: AccessFilters) -> Issue | None:
     return Issue(IssueType.INVALID_INPUT, rule)
 
 
-def search_of(session: Session, query: AccessFilters, keys: MonthKeys, own: str | None) -> Search:
+def search_of(session: Session, query: AccessFilters, keys: MonthKeys, own: Own) -> Search:
     """Persons and users are searched encrypted, under the key of each month that is kept."""
     subjects = users = None
     if query.insz:
@@ -77,7 +84,8 @@ def search_of(session: Session, query: AccessFilters, keys: MonthKeys, own: str 
     if query.gebruiker:
         users = tuple(key.hide("user", query.gebruiker) for key in keys.kept(query.van, query.tot))
     return Search(
-        organisation=query.organisatie if own is None else own,
+        organisation=query.organisatie,
+        among=own,
         protocol=query.protocol,
         purpose=query.doeleinde,
         function_profile=query.functieprofiel,
@@ -93,7 +101,7 @@ def search_of(session: Session, query: AccessFilters, keys: MonthKeys, own: str 
     )
 
 
-def _reasons(asked: str | None, own: str | None) -> tuple[str, ...] | None:
+def _reasons(asked: str | None, own: Own) -> tuple[str, ...] | None:
     """The reason codes that a filter means, to whom some of them look the same."""
     if asked is None:
         return None

@@ -36,6 +36,9 @@ def opened_by(document: Document, hash_: str, standing: Standing, today: date) -
     must still set leaves its period open and the clause unsettled, which production refuses.
     """
     settled = document.term is None or standing.cooperation_since is not None
+    known_as = {
+        one: party.organisations for party in document.parties for one in party.organisations
+    }
     result = []
     for purpose in document.purposes:
         ground = purpose.legal_ground
@@ -65,6 +68,7 @@ def opened_by(document: Document, hash_: str, standing: Standing, today: date) -
                         quotas=tuple(Quota(q.operation, q.maximum, q.per) for q in access.quota),
                         listing=_listing(access, standing),
                         lists=_lists(access, standing, organisation),
+                        known_as=known_as.get(organisation, ()),
                     )
                 )
     return result

@@ -6,12 +6,13 @@ A receiver that is down, slow or wrong costs its own attempt and nobody else's.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import httpx
 
-from app import access_log, notice_view, notices, webhooks
+from app import access_log, notice_view, notices, protocols, webhooks
 from app.administration import Office
+from app.moments import brussels_date
 from app.notice_rules import next_attempt
 from app.notices import Notification
 from app.record import RecordType, Trace
@@ -45,6 +46,7 @@ async def deliver(
     Two runs at once do not send the same: what one took the other leaves alone.
     """
     began = clock()
+    receivers = _under_every_name(office, receivers, brussels_date(began))
     waiting = [*receivers]
     while taken := _claim(office, waiting, began, clock()):
         # Who had a turn comes last: one who hangs keeps nobody from theirs.
@@ -53,6 +55,21 @@ async def deliver(
         sending = [_send(office, receivers, clock, client, row) for row in taken]
         for ended in asyncio.as_completed(sending):
             done(await ended)
+
+
+def _under_every_name(
+    office: Office, receivers: Mapping[str, Webhook], today: date
+) -> dict[str, Webhook]:
+    """The webhook for what is filed under each identifier: a municipality takes the news of what
+    went on in it, unless that has a webhook of its own."""
+    with office.database.reading() as session:
+        register = protocols.read_register(session)
+    found = {
+        name: webhook
+        for organisation, webhook in receivers.items()
+        for name in register.names_of(organisation, today)
+    }
+    return {**found, **receivers}
 
 
 def _claim(
@@ -102,7 +119,7 @@ async def _post(
 ) -> tuple[str, bool]:
     """What became of one request; what the receiver says in words is not read."""
     body = notice_view.news(row)
-    headers = webhooks.headers_of(webhook.secret, row.id, now, body)
+    headers = webhooks.headers_of(webhook.secrets, row.id, now, body)
     try:
         async with (
             asyncio.timeout(SECONDS),

@@ -233,6 +233,16 @@ def _history(blocks: Sequence[Mapping[str, Any]], unused: list[Unused]) -> tuple
     return tuple(_closed(group, groups) for group in groups.values())
 
 
+def target_group_on(blocks: Sequence[Mapping[str, Any]], on: date) -> Mapping[str, Any]:
+    """The stored Doelgroep block that holds on a day; an empty one where none certainly does.
+
+    `blocks` as in `read_facts`. One that begins later does not count yet. Of the others the one
+    that was given last says what holds: it ends an older one that is open (docs/adr/0007).
+    """
+    begun = [block for block in blocks if _period(block).begin.earliest <= on]
+    return begun[-1] if begun and _period(begun[-1]).covers(on) else {}
+
+
 def _target_group(block: Mapping[str, Any]) -> TargetGroup:
     return TargetGroup(
         period=_period(block),

@@ -25,15 +25,16 @@ async def query_access(
 ) -> bytes:
     """Search the log and record that it was searched.
 
-    Without the full audit scope only the records of the caller's own organisation are seen.
+    Without the full audit scope only the records of the caller's own organisation are seen, and of
+    what went on in it.
     Raises InputInvalid for a question that is too wide, ScopeMissing for another organisation.
     """
     visit = audit_view.asked(visit, query)
     trace = Trace(type=RecordType.LOG_READ, reason_reference=query.aanleiding)
     if issue := audit_view.too_wide(query):
         await gate.refuse(visit, trace, InputInvalid([issue]))
-    own = audit_view.only(scopes, visit)
-    if own is not None and query.organisatie not in (None, own):
+    own = audit_view.only(scopes, visit, gate.register)
+    if own is not None and query.organisatie not in (None, *own):
         await gate.refuse(visit, trace, ScopeMissing([AUDIT]))
     found, signs = await gate.database.read(_search, query, gate.log.keys, own)
     records = [(index, audit_view.shown(record, own)) for index, record in found.records]
@@ -52,7 +53,7 @@ async def read_access(gate: Gate, visit: Visit, scopes: Collection[str], event_i
     Raises RecordUnknown, also for a record of another organisation than one may see.
     """
     trace = Trace(type=RecordType.LOG_READ)
-    own = audit_view.only(scopes, visit)
+    own = audit_view.only(scopes, visit, gate.register)
     kept = await gate.database.read(log_search.find, event_id)
     if kept is None or not audit_view.may_see(kept.record, own):
         await gate.refuse(visit, trace, RecordUnknown())
@@ -86,7 +87,7 @@ async def my_access(gate: Gate, visit: Visit, day: date | None, now: datetime) -
 
 
 def _search(
-    session: Session, query: AccessQuery, keys: MonthKeys, own: str | None
+    session: Session, query: AccessQuery, keys: MonthKeys, own: audit_view.Own
 ) -> tuple[Found, Signs]:
     wanted = audit_view.search_of(session, query, keys, own)
     before = int(query.cursor) if query.cursor else None

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from app import (
@@ -37,7 +36,7 @@ from app.database import Database
 from app.errors import AccessRefused, Fault, LogUnavailable, Outcome, Reason
 from app.list_format import Form
 from app.list_rows import EXPLAINED, KEY_AGAIN, PART, RULES, Job, Rows, test_date
-from app.list_task import State, Task
+from app.list_task import Owner, State, Task
 from app.listings import LeaseLost, Person
 from app.log_keys import KeyUnfit
 from app.moments import brussels_date, rfc3339
@@ -340,6 +339,8 @@ def _deliver(shop: Workshop, job: Job) -> bool:
     def holds(session: Session) -> bool:
         if notices.corrected_since(session, sealed_at):
             raise ListRefused(Reason.CONFLICT)  # who answered it could not tell this receiver
+        if listings.was_given(session, Owner.of(job.clause), task.year):
+            raise ListRefused(Reason.QUOTA)
         return task.own_key or recipients.key_of(session, task.organisation) == task.recipient
 
     trace = but(
@@ -356,10 +357,7 @@ def _deliver(shop: Workshop, job: Job) -> bool:
         "expires_at": sealed_at + AVAILABLE,
         "visit": None,
     }
-    try:
-        return _written(shop, task, [entry], holds, **done)
-    except IntegrityError:  # this year was given meanwhile
-        raise ListRefused(Reason.QUOTA) from None
+    return _written(shop, task, [entry], holds, **done)
 
 
 def _fail(shop: Workshop, task: Task, reason: Reason) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from app.policy import Clause
 from app.visit import Visit
 
 
@@ -22,7 +23,12 @@ class Owner:
 
     protocol: str
     purpose: str
-    organisation: str
+    names: tuple[str, ...]  # the identifiers of the party
+
+    @classmethod
+    def of(cls, clause: Clause) -> "Owner":
+        """The owner of the lists that a clause opens."""
+        return cls(clause.protocol, clause.purpose, clause.names)
 
 
 @dataclass(frozen=True)

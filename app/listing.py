@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from app import answers, listings, policy, protocols, recipients, sealing
@@ -35,7 +34,7 @@ from app.gate import Gate, fault_of
 from app.list_rows import KEY_AGAIN, test_date
 from app.list_task import Owner, State, Task
 from app.moments import brussels_date
-from app.policy import Operation, Refused
+from app.policy import Clause, Operation, Refused
 from app.record import Agreement, RecordType, Trace
 from app.values import but
 from app.visit import Visit, new_event_id
@@ -70,43 +69,45 @@ async def ask(gate: Gate, visit: Visit, question: ListQuestion, now: datetime) -
         await gate.refuse(
             visit, trace, DateOutOfRange([Issue(IssueType.OUT_OF_RANGE, rule, name="jaar")])
         )
-    owner = Owner(granted.clause.protocol, granted.clause.purpose, granted.clause.organisation)
-    live, given, key = await gate.database.read(_standing, owner, year)
+    owner, asker = Owner.of(granted.clause), granted.clause.organisation
+    live, given, key = await gate.database.read(_standing, owner, asker, year)
     if given:
         await gate.refuse(visit, trace, AccessRefused(Reason.QUOTA))
-    if live and live.year != year:
+    # One that was asked under another identifier is followed under that one.
+    if live and (live.year, live.organisation) != (year, asker):
         await gate.refuse(visit, trace, ListBusy())
-    task = live or _task(gate, visit, owner, question, key, now)
+    task = live or _task(gate, visit, granted.clause, question, key, now)
     answer = answers.encode_list_task(visit, task, now)
 
     def add(session: Session) -> None:
         if live:
             return
-        try:
-            listings.add(session, task)
-        except IntegrityError:  # another one was asked meanwhile
-            raise FactsChanged from None
+        if listings.live(session, owner):  # another one was asked meanwhile
+            raise FactsChanged
+        listings.add(session, task)
 
     await gate.act(visit, but(trace, parent=task.id, answer=answer), add, Answered.ACCEPTED)
     return task.id, answer
 
 
-def _standing(session: Session, owner: Owner, year: int) -> tuple[Task | None, bool, str | None]:
-    """The list that is being made, whether one of this year was given, and the owner's key."""
-    key = recipients.key_of(session, owner.organisation)
+def _standing(
+    session: Session, owner: Owner, asker: str, year: int
+) -> tuple[Task | None, bool, str | None]:
+    """The list that is being made, whether one of this year was given, and the key of who asks."""
+    key = recipients.key_of(session, asker)
     return listings.live(session, owner), listings.was_given(session, owner, year), key
 
 
 def _task(
-    gate: Gate, visit: Visit, owner: Owner, question: ListQuestion, key: str | None, now: datetime
+    gate: Gate, visit: Visit, clause: Clause, question: ListQuestion, key: str | None, now: datetime
 ) -> Task:
-    """A new list; sealed to a key that is made for it alone where its owner registered none."""
+    """A new list; sealed to a key that is made for it alone where who asks registered none."""
     made = None if key else sealing.new_identity()
     return Task(
         id=new_event_id(now),
-        protocol=owner.protocol,
-        purpose=owner.purpose,
-        organisation=owner.organisation,
+        protocol=clause.protocol,
+        purpose=clause.purpose,
+        organisation=clause.organisation,
         client=visit.client or "",
         year=question.jaar,
         form=question.vorm,

@@ -46,16 +46,16 @@ def was_given(session: Session, owner: Owner, year: int) -> bool:
     return session.exec(select(Listing.id).where(*_of(owner), *given)).first() is not None
 
 
-def _of(owner: Owner) -> tuple[bool, ...]:
+def _of(owner: Owner) -> tuple[ColumnElement[bool], ...]:
     return (
-        Listing.protocol == owner.protocol,
-        Listing.purpose == owner.purpose,
-        Listing.organisation == owner.organisation,
+        col(Listing.protocol) == owner.protocol,
+        col(Listing.purpose) == owner.purpose,
+        col(Listing.organisation).in_(owner.names),
     )
 
 
 def add(session: Session, task: Task) -> None:
-    """A list is asked. Raises IntegrityError when another one of its owner is being made."""
+    """A list is asked."""
     visit = dataclasses.asdict(task.visit)
     kept = {**visit, "started_at": rfc3339(task.visit.started_at)}
     values = {name: getattr(task, name) for name in _NAMES}

@@ -37,6 +37,7 @@ class Search:
     """What an auditor looks for; absent parts do not filter."""
 
     organisation: str | None = None
+    among: tuple[str, ...] | None = None  # organisations, any of them
     protocol: str | None = None
     purpose: str | None = None
     function_profile: str | None = None
@@ -164,6 +165,8 @@ def _conditions(wanted: Search) -> list[ColumnElement[bool] | BinaryExpression[A
     conditions: list[ColumnElement[bool]] = [
         getattr(AccessRecord, name) == value for name, value in equal.items() if value is not None
     ]
+    if wanted.among is not None:
+        conditions.append(col(AccessRecord.organisation).in_(wanted.among))
     if wanted.types:
         conditions.append(col(AccessRecord.type).in_(wanted.types))
     if wanted.reasons is not None:
@@ -400,11 +403,11 @@ def subject_between(session: Session, since: datetime, until: datetime) -> str |
 
 
 def last_answer(
-    session: Session, organisation: str, protocol: str | None, purpose: str | None
+    session: Session, names: Sequence[str], protocol: str | None, purpose: str | None
 ) -> Mapping[str, Any] | None:
-    """The newest answer to an organisation under an agreement; None where there never was one."""
+    """The newest answer to who has these names under an agreement; None where there was none."""
     wanted = Search(
-        organisation=organisation,
+        among=tuple(names),
         protocol=protocol,
         purpose=purpose,
         types=(RecordType.ACCESS.value, RecordType.DELIVERY.value),

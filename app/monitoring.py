@@ -5,11 +5,11 @@ protocol in force does not list is not released. Values go as they are (art. 7):
 empty, and nothing stands in for what is missing.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from app import fields
+from app import facts, fields
 from app.moments import possible_days
 
 ORGANISATION = "0887010362"  # VDAB
@@ -202,12 +202,20 @@ _OF_REGISTER = tuple(
 
 PROFILE = (*(column for column, *_ in _OF_DOSSIER), *_OF_REGISTER)
 LEAVES = frozenset(leaf for *_, leaves in _OF_DOSSIER for leaf in leaves)
+# What is read of the newest dossier; the target group is that of its history.
+BLOCKS = fields.blocks(LEAVES) - {"doelgroep"}
 COLUMNS = (*PROFILE, *RETURNED)
 
 
-def profile_of(blocks: Json, profile: Json, on: date) -> tuple[str, ...]:
-    """The values of `PROFILE`, in that order, as of a day."""
-    kept = fields.project(blocks, LEAVES).document
+def profile_of(
+    blocks: Json, target_groups: Sequence[Json], profile: Json, on: date
+) -> tuple[str, ...]:
+    """The values of `PROFILE`, in that order, as of a day; `target_groups` as the rules read them.
+
+    Our reading: a target group that begins later, or has ended, is none on that day.
+    """
+    known = {**blocks, "doelgroep": facts.target_group_on(target_groups, on)}
+    kept = fields.project(known, LEAVES).document
     of_register = (profile.get(column.name) for column in _OF_REGISTER)
     return (
         *(read(kept, on) for _, read, _ in _OF_DOSSIER),

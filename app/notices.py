@@ -34,20 +34,20 @@ def fetched(session: Session, ids: Collection[str], now: datetime) -> None:
     )
 
 
-def page(session: Session, organisation: str, before: str | None, most: int) -> list[Item]:
-    """What an organisation reported and was told, newest first: ids are ordered in time."""
+def page(session: Session, names: Collection[str], before: str | None, most: int) -> list[Item]:
+    """What was reported and told under these names, newest first: ids are ordered in time."""
     found: list[Item] = [
-        *_own(session, Notice, organisation, before, most),
-        *_own(session, Incident, organisation, before, most),
-        *_own(session, Notification, organisation, before, most),
+        *_own(session, Notice, names, before, most),
+        *_own(session, Incident, names, before, most),
+        *_own(session, Notification, names, before, most),
     ]
     return sorted(found, key=lambda item: item.id, reverse=True)[:most]
 
 
 def _own(
-    session: Session, table: type[T], organisation: str, before: str | None, most: int
+    session: Session, table: type[T], names: Collection[str], before: str | None, most: int
 ) -> Sequence[T]:
-    own = select(table).where(table.organisation == organisation)
+    own = select(table).where(col(table.organisation).in_(names))
     if before is not None:
         own = own.where(col(table.id) < before)
     return session.exec(own.order_by(col(table.id).desc()).limit(most)).all()

@@ -89,7 +89,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Quota:
-    """How often an operation may succeed for one organisation and purpose."""
+    """How often an operation may succeed for one party and purpose."""
 
     operation: Operation
     maximum: int
@@ -136,6 +136,12 @@ class Clause:
     quotas: tuple[Quota, ...] = ()
     listing: ListTerms | None = None
     lists: tuple[tuple[str, str], ...] = ()  # kind and hash of what stands beside the document
+    known_as: tuple[str, ...] = ()  # every identifier of the party, in the order of the document
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Under which identifiers the body can ask the same; the first stands for all of them."""
+        return self.known_as or (self.organisation,)
 
     def quota_of(self, operation: Operation) -> Quota | None:
         """The quota on this operation, where there is one."""

@@ -37,7 +37,7 @@ async def prove_access(gate: Gate, visit: Visit, scopes: Collection[str], event_
     CheckpointLate when no checkpoint covers the record yet.
     """
     trace = Trace(type=RecordType.LOG_READ)
-    own = audit_view.only(scopes, visit)
+    own = audit_view.only(scopes, visit, gate.register)
     kept = await gate.database.read(log_search.find, event_id)
     if kept is None or not audit_view.may_see(kept.record, own):
         await gate.refuse(visit, trace, RecordUnknown())

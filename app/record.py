@@ -61,7 +61,7 @@ class Turn(NamedTuple):
 
     protocol: str
     purpose: str
-    organisation: str
+    organisation: str  # the first identifier of the party
     operation: str
     first: date  # of the half-year: a quota of another version may count a year
 
@@ -74,6 +74,7 @@ class Allowance:
     since: date  # from here on the turns count
     maximum: int
     until: date = date.max  # the first day from which they count no longer
+    names: tuple[str, ...] = ()  # the identifiers of the party, where it has several
 
     @classmethod
     def of(cls, clause: Clause | None, operation: Operation, today: date) -> "Allowance | None":
@@ -82,9 +83,9 @@ class Allowance:
         if clause is None or quota is None:
             return None
         half, _ = Quota(operation, quota.maximum, QuotaPeriod.HALF_YEAR).span(today)
-        turn = Turn(clause.protocol, clause.purpose, clause.organisation, operation, half)
+        turn = Turn(clause.protocol, clause.purpose, clause.names[0], operation, half)
         since, until = quota.span(today)
-        return cls(turn, since, quota.maximum, until)
+        return cls(turn, since, quota.maximum, until, clause.names)
 
     @property
     def id(self) -> str:

@@ -11,6 +11,8 @@ from app.agreement import Document
 from app.clauses import Standing
 from app.policy import Clause, Period
 
+NIS = "nis:"  # before the code of a municipality
+
 
 class State(StrEnum):
     """How a version stands on a day."""
@@ -70,6 +72,9 @@ class Register:
         self._protocols: dict[str, list[Entry]] = {}
         for entry in sorted(entries, key=lambda entry: entry.document.first):
             self._protocols.setdefault(entry.document.id, []).append(entry)
+        # One list for the whole register: each entry has it.
+        lists = (entry.standing.successions for entry in entries)
+        self._successions = next((one for one in lists if one), None)
         self._purposes = {purpose.code for entry in entries for purpose in entry.document.purposes}
         self.on = lru_cache(maxsize=8)(self._on)
 
@@ -99,6 +104,17 @@ class Register:
         }
         covering = (self.covering(organisation, purpose, today) for purpose in sorted(purposes))
         return [clause for clause in covering if clause]
+
+    def names_of(self, organisation: str, today: date) -> tuple[str, ...]:
+        """The identifier of a body; of a municipality also those of what is whole within it today.
+
+        Only an identifier that is the code of a municipality tells which one it is.
+        """
+        code = organisation.removeprefix(NIS)
+        if self._successions is None or code == organisation:
+            return (organisation,)
+        absorbed = sorted(self._successions.absorbed(code, today))
+        return (organisation, *(f"{NIS}{each}" for each in absorbed))
 
     def known_purpose(self, purpose: str) -> str | None:
         """The purpose when some protocol names it: an unknown name never enters the log."""

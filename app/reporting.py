@@ -1,7 +1,8 @@
 """What a receiver reports, and what it is told: `createMelding...` and `listMeldingen`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import product
 from typing import Any, NoReturn
 
 from sqlmodel import Session
@@ -36,12 +37,12 @@ PAGE = 50
 async def report_data(gate: Gate, visit: Visit, report: DataReport, now: datetime) -> bytes:
     """Take a report of wrong data, or of an advice that is contested, on an own access.
 
-    Raises RecordUnknown for whatever is no answer with data to this organisation: all look the
-    same. Raises InputInvalid for what does not fit the access.
+    Raises RecordUnknown for whatever is no answer with data to this organisation, or to one that
+    went on in it: all look the same. Raises InputInvalid for what does not fit the access.
     """
     trace = Trace(type=RecordType.NOTICE)
-    event_id = report.toegangId.lower()
-    record = await gate.database.read(_find, event_id, visit.organisation)
+    event_id, names = report.toegangId.lower(), _names(gate, visit, now)
+    record = await gate.database.read(_find, event_id, names)
     subject = record and _subject(gate.log.keys, record)
     if record is None or subject is None:
         await gate.refuse(visit, trace, RecordUnknown())
@@ -67,6 +68,7 @@ async def report_data(gate: Gate, visit: Visit, report: DataReport, now: datetim
     term = document.data_error if document else None
     notice = Notice(
         id=visit.event_id,
+        # Where the access is filed: whoever received it is told there, and nowhere twice.
         organisation=record["organisation"],
         access_id=record["eventId"],
         protocol=record["protocol"],
@@ -94,26 +96,31 @@ async def report_data(gate: Gate, visit: Visit, report: DataReport, now: datetim
     return answer
 
 
+def _names(gate: Gate, visit: Visit, now: datetime) -> tuple[str, ...]:
+    """Under which identifiers something of this organisation can be filed, its own first."""
+    return gate.register.names_of(visit.organisation or "", brussels_date(now))
+
+
 def _same(session: Session, notice: Notice) -> dict[str, Any] | None:
     """The same report as it stands: it is stored once, however often it comes."""
     before = notices.same(session, notice)
     return notice_view.data_report(before) if before else None
 
 
-def _is_answer(record: Mapping[str, Any], organisation: str | None) -> bool:
-    """Whether this organisation got data of one person, or an advice, by this record."""
+def _is_answer(record: Mapping[str, Any], names: Collection[str]) -> bool:
+    """Whether who has these names got data of one person, or an advice, by this record."""
     return (
-        record.get("organisation") == organisation
+        record.get("organisation") in names
         and record["operation"] in VALUE_OPERATIONS | ADVICE_OPERATIONS
         and record["outcome"] == Outcome.ALLOWED
         and "subject" in record
     )
 
 
-def _find(session: Session, event_id: str, organisation: str | None) -> Mapping[str, Any] | None:
-    """The record of an answer to this organisation; None for whatever is none."""
+def _find(session: Session, event_id: str, names: Collection[str]) -> Mapping[str, Any] | None:
+    """The record of an answer to who has these names; None for whatever is none."""
     kept = log_search.find(session, event_id)
-    if kept is None or not _is_answer(kept.record, organisation):
+    if kept is None or not _is_answer(kept.record, names):
         return None
     # Who stands on a list that was never given was told of to nobody.
     return next(log_search.given(session, [kept.record]), None)
@@ -140,15 +147,17 @@ def _agreement(record: Mapping[str, Any]) -> Agreement:
 
 
 async def report_incident(gate: Gate, visit: Visit, report: IncidentReport, now: datetime) -> bytes:
-    """Take a report of an incident under an agreement of this organisation, also one that is over.
+    """Take a report of an incident under an agreement of this organisation, or of one that went on
+    in it; also under one that is over.
 
     Raises AccessRefused where there is no such agreement, and InputInvalid.
     """
     trace = Trace(type=RecordType.NOTICE, purpose=_purpose(gate.register, report.doeleinde))
     await _check_moments(gate, visit, trace, report, now)
-    agreed = _agreed(gate.register, visit.organisation, report, now)
+    names = _names(gate, visit, now)
+    agreed = _agreed(gate.register, names, report, now)
     if agreed is None:
-        agreed = await gate.database.read(_had, visit.organisation or "", report)
+        agreed = await gate.database.read(_had, names, report)
     document = gate.register.document(agreed.protocol, agreed.hash) if agreed else None
     if agreed is None or document is None:
         await gate.refuse(visit, trace, AccessRefused(Reason.NO_PROTOCOL))
@@ -189,11 +198,12 @@ def _purpose(register: Register, purpose: str | None) -> str | None:
 
 
 def _agreed(
-    register: Register, organisation: str | None, report: IncidentReport, now: datetime
+    register: Register, names: Sequence[str], report: IncidentReport, now: datetime
 ) -> Agreement | None:
     """Under which agreement the data were had: as it stood when it was found, else as of today."""
-    for day in (brussels_date(report.vastgesteldOp), brussels_date(now)):
-        for clause in register.of(organisation, day):
+    days = (brussels_date(report.vastgesteldOp), brussels_date(now))
+    for day, name in product(days, names):
+        for clause in register.of(name, day):
             if report.protocol in (None, clause.protocol) and report.doeleinde in (
                 None,
                 clause.purpose,
@@ -202,9 +212,9 @@ def _agreed(
     return None
 
 
-def _had(session: Session, organisation: str, report: IncidentReport) -> Agreement | None:
+def _had(session: Session, names: Sequence[str], report: IncidentReport) -> Agreement | None:
     """The agreement of the newest answer: who may ask no longer still has what it got."""
-    record = log_search.last_answer(session, organisation, report.protocol, report.doeleinde)
+    record = log_search.last_answer(session, names, report.protocol, report.doeleinde)
     return _agreement(record) if record else None
 
 
@@ -224,6 +234,7 @@ async def _check_moments(
 async def list_reports(gate: Gate, visit: Visit, cursor: str | None, now: datetime) -> bytes:
     """A page of what an organisation reported and was told; what is told counts as fetched.
 
+    Also of what went on in it: that is filed under the identifier of its day.
     Raises InputInvalid for a cursor of another organisation, or of another month.
     """
     trace, organisation = Trace(type=RecordType.NOTICE), visit.organisation or ""
@@ -234,7 +245,7 @@ async def list_reports(gate: Gate, visit: Visit, cursor: str | None, now: dateti
             before = key.reveal(kind, cursor)
         except ValueError:
             await _refuse_cursor(gate, visit, trace)
-    found, items = await gate.database.read(_page, organisation, before)
+    found, items = await gate.database.read(_page, _names(gate, visit, now), before)
     next_ = key.hide(kind, found[PAGE - 1].id) if len(found) > PAGE else None
     answer = notice_view.encode_page(items, next_)
     parts = [
@@ -265,10 +276,10 @@ async def _refuse_cursor(gate: Gate, visit: Visit, trace: Trace) -> NoReturn:
 
 
 def _page(
-    session: Session, organisation: str, before: str | None
+    session: Session, names: Sequence[str], before: str | None
 ) -> tuple[list[notices.Item], list[dict[str, Any]]]:
     """One more than fits, and what is shown of those that do."""
-    found = notices.page(session, organisation, before, PAGE + 1)
+    found = notices.page(session, names, before, PAGE + 1)
     about = {row.about for row in found if isinstance(row, Notification)}
     incidents, reports = notices.incidents(session, about), notices.notices(session, about)
     shown = [notice_view.item(row, reports, incidents) for row in found[:PAGE]]

@@ -16,7 +16,6 @@ from sqlmodel import Session
 from app import (
     dossiers,
     driver,
-    fields,
     population,
     recipients,
     rounds,
@@ -29,7 +28,7 @@ from app.anonymity import HIDDEN, Smoothed
 from app.clauses import kept_at_most
 from app.insz import Insz, contains_insz
 from app.moments import brussels_date
-from app.monitoring import COLUMNS, LEAVES, PROFILE, profile_of
+from app.monitoring import BLOCKS, COLUMNS, PROFILE, profile_of
 from app.policy import Clause, Granted, Population, PopulationKind
 from app.population import Admitted, Wanted
 from app.record import RecordType
@@ -172,7 +171,6 @@ class _Joined:
     def __init__(self, post: Post, plan: Plan, persons: staging.Persons) -> None:
         self._post, self._plan, self._persons = post, plan, persons
         self._places = [at for at, column in enumerate(COLUMNS) if column.name in plan.columns]
-        self._blocks = fields.blocks(LEAVES)
         self.done = self.cancelled = self.numbers = self.twice = 0
 
     def rows(self, returned: Sequence[Row]) -> list[list[str]]:
@@ -190,7 +188,8 @@ class _Joined:
             # among those who are alike.
             found = [one for one in admitted if self._persons.is_new(one[0][0])]
             persons = [numbers for numbers, _ in found]
-            known = dossiers.read_each(session, persons, self._blocks)
+            known = dossiers.read_each(session, persons, BLOCKS)
+            groups = [one.target_groups for one in dossiers.known_each(session, persons, ())]
             profiles = population.profiles_of(session, [numbers[0] for numbers in persons])
         self.done += len(returned)
         self.cancelled += len(returned) - len(admitted)
@@ -198,12 +197,12 @@ class _Joined:
         empty = ("",) * len(PROFILE)
         return [
             self._row(
-                profile_of(dossier.blocks, profiles.get(numbers[0], {}), self._plan.on)
+                profile_of(dossier.blocks, given, profiles.get(numbers[0], {}), self._plan.on)
                 if dossier
                 else empty,
                 values,
             )
-            for (numbers, values), dossier in zip(found, known, strict=True)
+            for (numbers, values), dossier, given in zip(found, known, groups, strict=True)
         ]
 
     def _row(self, profile: Sequence[str], values: Sequence[str]) -> list[str]:

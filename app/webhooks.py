@@ -4,7 +4,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -23,16 +23,18 @@ class WebhooksInvalid(Exception):
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where an organisation takes news, and the secret that it shares with us."""
+    """Where an organisation takes news, and the secrets that it shares with us: two while one
+    takes over from the other."""
 
     url: str
-    secret: bytes = field(repr=False)
+    secrets: tuple[bytes, ...] = field(repr=False)
 
 
 def read_webhooks(text: str, *, production: bool) -> dict[str, Webhook]:
     """The webhook of each organisation: `{"nis:71016": {"url": ..., "secret": "whsec_..."}}`.
 
-    Raises WebhooksInvalid. A url is https; in the demo it may be http on this machine.
+    Two secrets stand in a list, the new one first. Raises WebhooksInvalid. A url is https; in the
+    demo it may be http on this machine.
     """
     if len(text) > MAXIMUM:
         raise WebhooksInvalid(f"is larger than {MAXIMUM} characters")
@@ -49,10 +51,13 @@ def _webhook(name: str, given: object, *, production: bool) -> Webhook:
     if not isinstance(given, dict) or given.keys() != {"url", "secret"}:
         raise WebhooksInvalid(f"{name}: must hold url and secret, and nothing else")
     url, secret = given["url"], given["secret"]
+    secrets = secret if isinstance(secret, list) else [secret]
     if not isinstance(url, str) or not _is_url(url, production=production):
         local = "" if production else ", or http on this machine"
         raise WebhooksInvalid(f"{name}: url must be an https address without a user{local}")
-    return Webhook(url, _secret(name, secret))
+    if not 1 <= len(secrets) <= 2:
+        raise WebhooksInvalid(f"{name}: secret must be one, or a list of one or two")
+    return Webhook(url, tuple(_secret(name, each) for each in secrets))
 
 
 def _is_url(url: str, *, production: bool) -> bool:
@@ -91,14 +96,20 @@ def _secret(name: str, given: object) -> bytes:
     return secret
 
 
-def headers_of(secret: bytes, id_: str, moment: datetime, body: bytes) -> Mapping[str, str]:
-    """The headers by which a receiver knows who sent it, when, and whether it had it before."""
+def headers_of(
+    secrets: Sequence[bytes], id_: str, moment: datetime, body: bytes
+) -> Mapping[str, str]:
+    """The headers by which a receiver knows who sent it, when, and whether it had it before.
+
+    With a signature for each secret: a receiver takes it when one of them is good.
+    """
     seconds = str(int(moment.timestamp()))
     signed = b".".join((id_.encode(), seconds.encode(), body))
-    signature = base64.b64encode(hmac.digest(secret, signed, "sha256")).decode()
+    digests = (hmac.digest(secret, signed, "sha256") for secret in secrets)
+    signatures = (f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
     return {
         "content-type": "application/json",
         "webhook-id": id_,
         "webhook-timestamp": seconds,
-        "webhook-signature": f"v1,{signature}",
+        "webhook-signature": " ".join(signatures),
     }

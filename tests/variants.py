@@ -59,6 +59,12 @@ def register_list(kind: str, *entries: Any, **keys: Any) -> Content:
     )
 
 
+def merged(old: str, new: str, since: str = "2026-06-01", kind: str = "samenvoeging") -> Content:
+    """That a municipality goes on in another one, and since when."""
+    line = {"oud": old, "nieuw": new, "vanaf": since, "soort": kind}
+    return register_list("opvolgingen", line)
+
+
 def load(service: Service, *contents: Content) -> None:
     """Load these documents and lists as of now."""
     sources = [Source(Path("variant.yaml"), content) for content in contents]

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import variants
 from log_reader import append, fill_to, hashes, is_problem, public, stored
 from service import (
     AUDIT,
@@ -103,6 +104,38 @@ async def test_sees_only_its_own_records(service_on_each: Service) -> None:
             )
             assert mine or is_problem(response, 404, "resourceNotFound"), record
             assert response.status_code == (200 if mine else 404)
+
+
+async def test_a_municipality_sees_the_records_of_what_went_on_in_it(
+    service_on_each: Service,
+) -> None:
+    service, successor = service_on_each, "nis:99005"
+    await service.dossier(CITY, RESIDENT_WITH_CERTIFICATE)
+    await service.dossier(GENK, RESIDENT_WITH_CERTIFICATE)
+    of_city, of_genk = (record["eventId"] for record in service.records())
+    service.sign()
+    variants.load(service, variants.merged("71016", "99005", "2026-06-02"))
+    before = await own_find(service, successor, uitkomst="denied")
+    service.clock.forward(days=1)
+
+    found = await own_find(service, successor, uitkomst="denied")
+    named = await own_find(service, successor, organisatie=GENK)
+    split = await own_find(service, "nis:99006", uitkomst="denied")
+    foreign = await service.ask(
+        successor, "/toegangen/query", {"aanleiding": WHY, "organisatie": CITY}, scopes=(AUDIT_OWN,)
+    )
+
+    assert (before, split, foreign.status_code) == ([], [], 403)
+    assert [item["eventId"] for item in found] == [of_genk]
+    assert found == [item for item in named if item["eventId"] == of_genk]
+    # as much as Genk itself saw, and no more
+    assert found[0] == await own_view(service, GENK, {"eventId": of_genk})
+    for path in ("", "/bewijs"):
+        answers = [
+            await service.ask(successor, f"/toegangen/{id_}{path}", scopes=(AUDIT_OWN,))
+            for id_ in (of_genk, of_city)
+        ]
+        assert [answer.status_code for answer in answers] == [200, 404]
 
 
 async def test_sees_no_advice_code_and_no_explanation(service: Service) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from service import (
     FUND,
     GENK,
     LOG_ORIGIN,
+    PROTOCOLS,
     Service,
     add_person,
     add_resident,
@@ -29,13 +31,14 @@ from service import (
 )
 from sqlalchemy.exc import OperationalError
 
-from app import administration, list_making, listings, own_advice, sealing
+from app import administration, documents, list_making, listings, own_advice, sealing
 from app.canonical import canonical_json
 from app.demo_persons import demo_persons
 from app.errors import Answered, RecordsPruned
 from app.insz import Insz
 from app.listing import Opened
 from app.tlog import note
+from app.visit import new_event_id
 
 LOCAL = "lokaalIntegratiebeleid"
 
@@ -141,6 +144,68 @@ async def test_two_who_ask_at_once_get_one_list(genk: Service) -> None:
     # Each question has its record, and each names the list.
     asked = [one for one in genk.records() if one["type"] == "access"]
     assert [one["parentId"] for one in asked] == [list_id] * 5
+
+
+SECOND_NAME = "stad-genk"
+
+
+def name_twice(service: Service, **of_access: Any) -> None:
+    """Let the protocol of Genk know the city under a second identifier too."""
+    text = documents.as_data(documents.parse((PROTOCOLS / "genk-2021.yaml").read_text()))
+    names = {"organisaties": [GENK, SECOND_NAME]}
+    provider, city = text["partijen"]
+    purposes = [
+        {**each, "toegang": [{**one, **names, **of_access} for one in each["toegang"]]}
+        for each in text["doeleinden"]
+        if each["code"] == LOCAL
+    ]
+    parties = [provider, {**city, **names}]
+    after = {**text, "versie": "2", "partijen": parties, "doeleinden": purposes}
+    variants.load(service, documents.from_data(after))
+
+
+@pytest.mark.parametrize(("asker", "other"), [(GENK, SECOND_NAME), (SECOND_NAME, GENK)])
+async def test_a_body_with_two_identifiers_gets_one_list(
+    genk: Service, asker: str, other: str
+) -> None:
+    name_twice(genk)
+    first = [(await ask_list(genk, name, LOCAL, 2026)).status_code for name in (asker, other)]
+    [(list_id,)] = stored(genk, "SELECT id FROM listing")
+    work(genk)
+
+    again = [(await ask_list(genk, name, LOCAL, 2026)).status_code for name in (asker, other)]
+    files = [(await file_of(genk, name, list_id)).status_code for name in (asker, other)]
+
+    assert (first, again, files) == ([202, 409], [429, 429], [200, 404])
+    assert [one["quotaOrdinal"] for one in genk.records() if "quotaOrdinal" in one] == [1]
+
+
+async def test_of_two_identifiers_of_a_body_that_ask_at_once_one_gets_the_list(
+    genk: Service,
+) -> None:
+    name_twice(genk)
+
+    answers = await asyncio.gather(
+        *(ask_list(genk, name, LOCAL, 2026) for name in (GENK, SECOND_NAME) * 3)
+    )
+
+    statuses = [answer.status_code for answer in answers]
+    assert sorted([*{*statuses[::2]}, *{*statuses[1::2]}]) == [202, 409]
+    assert stored(genk, "SELECT count(*) FROM listing") == [(1,)]
+
+
+async def test_of_two_lists_of_one_body_that_are_made_already_one_is_given(genk: Service) -> None:
+    name_twice(genk, quota=[])
+    await ask_list(genk, GENK, LOCAL, 2026)
+    with genk.office.database.writing() as session:
+        [task] = listings.every(session)
+        other = new_event_id(genk.clock.now)
+        listings.add(session, replace(task, id=other, organisation=SECOND_NAME))
+
+    work(genk)
+
+    states = stored(genk, "SELECT state, reason FROM listing")
+    assert {*states} == {("klaar", None), ("mislukt", "quota")}
 
 
 async def test_two_processes_make_one_file(genk: Service) -> None:

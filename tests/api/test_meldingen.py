@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+import variants
 from service import (
     ADVICE,
     CITY,
@@ -14,6 +15,7 @@ from service import (
     NOW,
     OTHER_FUND,
     PARTICIPANTS,
+    PROTOCOLS,
     REPORT,
     VILLAGE,
     Service,
@@ -23,7 +25,7 @@ from service import (
     insz_of,
 )
 
-from app import administration, answering
+from app import administration, answering, documents
 from app.demo_persons import MEMBER_NOK, NON_RESIDENT, RESIDENT_WITH_CERTIFICATE
 from app.notice_rules import Outcome
 from app.reporting import PAGE
@@ -402,6 +404,153 @@ def fetched(service: Service) -> list[Any]:
     with service.office.database.reading() as session:
         rows = session.connection().exec_driver_sql("SELECT fetched_at FROM notification")
         return [row[0] for row in rows]
+
+
+# Municipalities that merge
+
+
+SUCCESSOR = "nis:99005"  # of Genk, under no protocol of its own
+
+
+async def of_genk(service: Service) -> str:
+    """The id of a dossier that Genk got before it merged."""
+    resident = insz_of("850730003")
+    add_resident(service, resident, "71016")
+    return str((await service.dossier(GENK, resident)).json()["id"])
+
+
+async def filed(service: Service) -> list[dict[str, Any]]:
+    """What Genk reported and was told before it merged, newest first."""
+    made = await report(service, await of_genk(service), GENK, soort="ontbrekend")
+    assert made.status_code == 201, made.text
+    service.clock.forward(seconds=1)
+    assert (await incident(service, GENK)).status_code == 201
+    service.clock.forward(seconds=1)
+    id_ = made.json()["id"]
+    answering.answer(service.office, id_, Outcome.CORRECTED, "klopt niet", service.clock.now)
+    page = await reports(service, GENK)
+    found: list[dict[str, Any]] = page["items"]
+    return found
+
+
+async def test_a_municipality_finds_what_was_filed_under_a_code_that_went_on_in_it(
+    service_on_each: Service,
+) -> None:
+    service = service_on_each
+    await report(service, await dossier(service))
+    before = await filed(service)
+    variants.load(service, variants.merged("71016", "99005", "2026-06-02"))
+    too_early = await reports(service, SUCCESSOR)
+    service.clock.forward(days=1)
+
+    pages = [await reports(service, each) for each in (SUCCESSOR, GENK, "nis:99006", CITY)]
+
+    kinds = [item["type"] for item in before]
+    assert kinds == ["kennisgeving", "incident", "gegevenskwaliteit"]
+    assert before[0]["kennisgeving"]["melding"] == before[2]["id"]
+    assert too_early == {"items": []}
+    assert [page["items"] for page in pages[:3]] == [before, before, []]
+    assert len(pages[3]["items"]) == 1
+    record = service.records()[-4]
+    assert (record["organisation"], record["counts"]) == (SUCCESSOR, {"notices": 3, "fetched": 0})
+
+
+async def test_what_a_successor_reads_counts_as_fetched_by_it(service_on_each: Service) -> None:
+    service = service_on_each
+    made = await report(service, await of_genk(service), GENK, soort="ontbrekend")
+    answering.answer(service.office, made.json()["id"], Outcome.CONFIRMED, "ja", NOW)
+    variants.load(service, variants.merged("71016", "99005"))
+
+    page = await reports(service, SUCCESSOR)
+
+    ids = {item["id"] for item in page["items"] if item["type"] == "kennisgeving"}
+    part = service.records()[-1]
+    assert ({part["parentId"]}, part["organisation"]) == (ids, SUCCESSOR)
+    assert fetched(service) != [None]
+
+
+async def test_after_a_split_nobody_finds_what_was_filed_before(service: Service) -> None:
+    before = await filed(service)
+    variants.load(service, variants.merged("71016", "99005", kind="splitsing"))
+
+    assert (await reports(service, SUCCESSOR))["items"] == []
+    assert (await reports(service, GENK))["items"] == before
+
+
+async def test_pages_of_a_successor_hold_everything_once(service: Service) -> None:
+    variants.load(service, variants.merged("71016", "99005"))
+    access_id = await of_genk(service)
+    made = []
+    for number in range(PAGE + 3):
+        service.clock.forward(seconds=1)
+        by = (GENK, SUCCESSOR)[number % 2]
+        answer = await report(service, access_id, by, soort="ontbrekend", referte=f"m-{number}")
+        made.append(answer.json()["id"])
+
+    first = await reports(service, SUCCESSOR)
+    second = await reports(service, SUCCESSOR, f"?cursor={first['next']}")
+
+    assert [item["id"] for page in (first, second) for item in page["items"]] == made[::-1]
+
+
+async def test_a_successor_reports_what_its_predecessor_received_and_hears_it_once(
+    service_on_each: Service,
+) -> None:
+    service = service_on_each
+    access_id = await of_genk(service)
+    refused = await report(service, access_id, SUCCESSOR, soort="ontbrekend")
+    variants.load(service, variants.merged("71016", "99005"))
+
+    made = await report(service, access_id, SUCCESSOR, soort="ontbrekend")
+    another = await report(service, access_id, CITY, soort="ontbrekend")
+    id_ = made.json()["id"]
+    answering.answer(service.office, id_, Outcome.CORRECTED, "klopt niet", service.clock.now)
+
+    assert [answer.status_code for answer in (refused, made, another)] == [404, 201, 404]
+    assert service.records()[-4]["organisation"] == SUCCESSOR
+    told = [
+        item["kennisgeving"]
+        for item in (await reports(service, SUCCESSOR))["items"]
+        if item["type"] == "kennisgeving"
+    ]
+    assert [(one["toegangIds"], one["melding"]) for one in told] == [([access_id], id_)]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"doeleinde": None, "protocol": "genk-2021"}], ids=["purpose", "protocol"]
+)
+async def test_a_successor_reports_an_incident_under_the_agreement_of_its_predecessor(
+    service: Service, body: dict[str, Any]
+) -> None:
+    refused = await incident(service, SUCCESSOR, **body)
+    variants.load(service, variants.merged("71016", "99005"))
+
+    made = await incident(service, SUCCESSOR, **body)
+
+    assert (refused.status_code, made.status_code) == (403, 201)
+    assert made.json()["protocol"]["id"] == "genk-2021"
+    [item] = (await reports(service, SUCCESSOR))["items"]
+    assert item["incident"] == made.json()
+    assert (await reports(service, GENK))["items"] == []
+
+
+async def test_a_successor_reports_under_what_only_the_log_knows_any_more(
+    service: Service,
+) -> None:
+    given = await of_genk(service)
+    [record] = [one for one in service.records() if one["eventId"] == given]
+    text = documents.as_data(documents.parse((PROTOCOLS / "genk-2021.yaml").read_text()))
+    purposes = [{**each, "code": f"anders{at}"} for at, each in enumerate(text["doeleinden"])]
+    after = {**text, "versie": "2", "geldigVan": "2026-06-01", "doeleinden": purposes}
+    variants.load(service, documents.from_data(after))
+    refused = await incident(service, SUCCESSOR)
+    variants.load(service, variants.merged("71016", "99005"))
+
+    made = await incident(service, SUCCESSOR)
+
+    assert refused.status_code == 403
+    assert made.status_code == 201, made.text
+    assert made.json()["protocol"]["hash"] == record["protocolHash"]
 
 
 # Incidents

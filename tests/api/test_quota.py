@@ -89,6 +89,39 @@ async def test_after_the_last_turn_a_request_is_refused_until_a_day(
     assert ordinals(service_on_each) == [1, 2, 3]
 
 
+async def test_a_party_with_two_identifiers_has_one_quota(service_on_each: Service) -> None:
+    service = service_on_each
+    names = ["stad-tweede", CITY]
+    known_as(service, "2", names)
+    asked = [await ask_as(service, name) for name in names]
+    # Its turns go on when another version names the other one first.
+    known_as(service, "3", names[::-1])
+
+    asked += [await ask_as(service, name) for name in (*names, *names)]
+
+    assert asked == [200, 200, 200, 429, 429, 429]
+    found = [one for one in service.records() if "quotaId" in one]
+    assert [one["organisation"] for one in found] == [*names, names[0]]
+    assert [(one["quotaId"].split("/")[2], one["quotaOrdinal"]) for one in found] == [
+        (names[0], 1),
+        (names[0], 2),
+        (names[1], 3),
+    ]
+
+
+def known_as(service: Service, version: str, names: list[str]) -> None:
+    """Voorbeeldstad, under these identifiers, may ask three dossiers a half-year."""
+    provider, city = variants.DATA["partijen"]
+    both = access(organisaties=names, quota=[quota("queryDossier", 3)])
+    parties = [provider, {**city, "organisaties": names}]
+    text = document(versie=version, partijen=parties, doeleinden=[purpose(both)])
+    variants.load(service, text)
+
+
+async def ask_as(service: Service, organisation: str) -> int:
+    return (await service.dossier(organisation, PERSON)).status_code
+
+
 async def test_an_advice_has_a_quota_of_its_own(service_on_each: Service) -> None:
     variants.load(service_on_each, limited(3, 2))
 

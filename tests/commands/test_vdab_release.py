@@ -333,6 +333,25 @@ def test_who_has_another_number_since_keeps_her_profile_and_who_has_none_is_left
     assert {row["kbiRegio"] for row in table(world)} == {"Limburg"}
 
 
+def test_a_target_group_that_begins_after_the_day_of_the_release_is_none_yet(world: World) -> None:
+    everybody = [number(at) for at in range(10)]
+    before, ahead = (
+        {"doelgroep": {"type": type_, "periode": {"begin": begin}}, **PERSONALIA}
+        for type_, begin in (("PLICHT", "2022-12-01"), ("RECHT", "2026-06-02"))
+    )
+    world.add(everybody, profile=PROFILE, blocks=before)
+    world.add(everybody[1:], profile=PROFILE, blocks=ahead)
+    back(world)
+    # The history of an older number is hers too.
+    world.add([number(50)], profile=PROFILE, blocks=ahead, vorigeInsz=everybody[:1])
+
+    release(world)
+
+    rows = table(world)
+    assert len(rows) == 10
+    assert {(row["doelgroep"], row["datumDoelgroep"]) for row in rows} == {("PLICHT", "2022-12-01")}
+
+
 def test_two_numbers_that_are_one_person_by_now_make_one_row(world: World) -> None:
     back(world)
     world.add([number(50)], vorigeInsz=[number(at) for at in range(6)])

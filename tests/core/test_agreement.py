@@ -898,6 +898,7 @@ def test_a_clause_says_everything_that_the_document_says() -> None:
         demands_profile=True,
         profiles=frozenset({"a"}),
         quotas=(Quota(Operation.CREATE_LIJST, 1, QuotaPeriod.YEAR),),
+        known_as=("nis:71016", "stad"),
     )
 
 
@@ -939,6 +940,17 @@ def test_a_clause_reaches_what_its_municipality_absorbed_and_names_the_lists_tha
         ["functieprofielen"],
     ]
     assert opened[0].lists[0] == ("opvolgingen", "sha256:o")
+
+
+def test_a_clause_names_every_identifier_of_its_party_and_of_a_delegate_its_own() -> None:
+    opened = clauses(document(), delegates=[Delegate("zorgkas-een", Period())])
+
+    assert [(each.organisation, each.names) for each in opened] == [
+        ("nis:71016", ("nis:71016", "stad")),
+        ("stad", ("nis:71016", "stad")),
+        ("zorgkas-een", ("zorgkas-een",)),
+        ("stad", ("nis:71016", "stad")),
+    ]
 
 
 def test_an_organisation_without_a_list_of_profiles_has_none_instead_of_an_empty_one() -> None:

@@ -38,6 +38,7 @@ from app.facts import (
     decision_kind,
     months_after,
     read_facts,
+    target_group_on,
 )
 
 
@@ -311,6 +312,42 @@ def test_a_trajectory_is_silent_until_the_only_status_that_the_source_shows(
     parts: Json, expected: tuple[Period, ...]
 ) -> None:
     assert read({"trajecten": [parts]}).silences == expected
+
+
+FIRST, OPEN = group("2022-03-01", "2023-12-31"), group("2022-03-01", type="RECHT")
+NEXT, AHEAD = group("2026-06-01"), group("2026-06-02")
+TODAY = "2026-06-01"
+
+
+@pytest.mark.parametrize(
+    ("groups", "on", "held"),
+    [
+        ([], TODAY, {}),
+        ([FIRST], "2022-02-28", {}),
+        ([FIRST], "2022-03-01", FIRST),
+        ([FIRST], "2023-12-31", FIRST),
+        ([FIRST], "2024-01-01", {}),
+        ([OPEN], "9999-12-31", OPEN),
+        ([OPEN, NEXT], TODAY, NEXT),
+        ([OPEN, AHEAD], TODAY, OPEN),
+        ([OPEN, AHEAD], "2026-06-02", AHEAD),
+        ([AHEAD], TODAY, {}),
+        # what was given last ends the open one before it, and so does its own end
+        ([OPEN, group("2024-01-01", "2025-12-31")], TODAY, {}),
+        ([NEXT, OPEN], TODAY, OPEN),
+        ([OPEN, FIRST], TODAY, {}),
+        # what may be otherwise is not said
+        ([OPEN, group("2026-00-00")], TODAY, {}),
+        ([OPEN, group("2027-00-00")], TODAY, OPEN),
+        ([group("2022-00-00", "2026-00-00")], TODAY, {}),
+        ([OPEN, group(None)], TODAY, {}),
+        ([OPEN, group("onbekend")], TODAY, {}),
+    ],
+)
+def test_the_target_group_of_a_day_is_what_was_said_last_of_the_time_up_to_it(
+    groups: list[Json], on: str, held: Json
+) -> None:
+    assert target_group_on(groups, date.fromisoformat(on)) == held
 
 
 def test_a_later_answer_replaces_the_period_with_the_same_begin() -> None:

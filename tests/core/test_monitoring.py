@@ -1,5 +1,6 @@
 """The data set of the monitoring with VDAB: who is in it, and where each value comes from."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -25,7 +26,6 @@ NAMES = [column.name for column in PROFILE]
 
 DOSSIER: dict[str, Any] = {
     "personalia": {"geboortedatum": "1990-06-01", "geslacht": {"code": {"code": "2"}}},
-    "doelgroep": {"type": "PLICHT", "periode": {"begin": "2022-04-01"}},
     "aanmelding": {"datumAanmelding": "2022-05-02"},
     "contracten": [{"datumRegistratie": "2019-01-01"}, {"datumRegistratie": "2022-06-03"}],
     "trajecten": [
@@ -54,6 +54,7 @@ DOSSIER: dict[str, Any] = {
         {"startDatum": "2022-01-01", "status": "BZ"},
     ],
 }
+GROUP = {"type": "PLICHT", "periode": {"begin": "2022-04-01"}}
 REGISTER = {
     "scholingsniveau": "hoog",
     "oudsteNationaliteit": "SYR",
@@ -64,8 +65,12 @@ REGISTER = {
 }
 
 
-def told(blocks: dict[str, Any], register: dict[str, Any] | None = None) -> dict[str, str]:
-    values = zip(NAMES, profile_of(blocks, register or {}, DAY), strict=True)
+def told(
+    blocks: dict[str, Any],
+    register: dict[str, Any] | None = None,
+    groups: Sequence[dict[str, Any]] = (),
+) -> dict[str, str]:
+    values = zip(NAMES, profile_of(blocks, groups, register or {}, DAY), strict=True)
     return {name: value for name, value in values if value}
 
 
@@ -87,7 +92,7 @@ def test_the_leaves_that_a_profile_is_read_of_stand_in_the_catalogue() -> None:
 
 
 def test_each_value_comes_from_its_place() -> None:
-    assert told(DOSSIER, REGISTER) == {
+    assert told(DOSSIER, REGISTER, [GROUP]) == {
         "leeftijdscategorie": "35-44",
         "geslacht": "2",
         "datumToeleiding": "2022-07-01",
@@ -119,11 +124,21 @@ def test_what_has_not_the_form_of_its_field_is_left_out() -> None:
     wrong = {
         "personalia": "x",
         "trajecten": {"type": "TT_IB"},
-        "doelgroep": {"type": {"code": "x"}},
         "contracten": ["2023-01-01"],
     }
+    group = {"type": {"code": "x"}, "periode": {"begin": "2022-04-00", "einde": 7}}
 
-    assert told(wrong) == {}
+    assert told(wrong, groups=[group]) == {}
+
+
+def test_the_target_group_is_that_of_the_day_and_not_of_the_newest_dossier() -> None:
+    later = {"type": "RECHT", "periode": {"begin": "2026-06-02"}}
+
+    assert told({"doelgroep": later}, groups=[GROUP, later]) == {
+        "doelgroep": "PLICHT",
+        "datumDoelgroep": "2022-04-01",
+    }
+    assert told({"doelgroep": later}, groups=[later]) == {}
 
 
 _JSON = st.recursive(
@@ -142,9 +157,17 @@ _JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(fields.BLOCKS), _JSON, max_size=5))
-def test_no_dossier_breaks_it_and_every_value_is_a_text(blocks: dict[str, Any]) -> None:
-    values = profile_of(blocks, {}, DAY)
+_PART = st.dictionaries(st.sampled_from(("type", "periode")), _JSON)
+
+
+@given(
+    st.dictionaries(st.sampled_from(fields.BLOCKS), _JSON, max_size=5),
+    st.lists(_PART, max_size=3),
+)
+def test_no_dossier_breaks_it_and_every_value_is_a_text(
+    blocks: dict[str, Any], groups: list[dict[str, Any]]
+) -> None:
+    values = profile_of(blocks, groups, {}, DAY)
 
     assert len(values) == len(PROFILE)
     assert all(isinstance(value, str) for value in values)

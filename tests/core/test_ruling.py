@@ -14,7 +14,7 @@ from app.clauses import Standing
 from app.errors import Reason
 from app.policy import Clause, Period
 from app.register import Conflict, Edition, Entry, Register, State
-from app.register_lists import Delegate
+from app.register_lists import Delegate, SuccessionList
 
 PROTOCOLS = Path(__file__).parents[2] / "protocols"
 TODAY = date(2026, 6, 1)
@@ -236,6 +236,46 @@ def test_only_a_purpose_of_a_protocol_is_known() -> None:
 
     assert known.known_purpose(PURPOSE) == PURPOSE
     assert known.known_purpose("90722501478") is None
+
+
+@pytest.mark.parametrize(
+    ("organisation", "today", "names"),
+    [
+        ("nis:10003", TODAY - DAY, ("nis:10003",)),
+        ("nis:10003", TODAY, ("nis:10003", "nis:10001", "nis:10002")),
+        ("nis:10002", TODAY, ("nis:10002", "nis:10001")),
+        ("nis:10001", TODAY, ("nis:10001",)),
+        ("nis:10005", TODAY, ("nis:10005",)),  # after a split
+        ("10003", TODAY, ("10003",)),
+        ("nis:", TODAY, ("nis:",)),
+        ("", TODAY, ("",)),
+        (CITY, TODAY, (CITY,)),
+    ],
+)
+def test_a_municipality_has_the_names_of_what_went_on_in_it(
+    organisation: str, today: date, names: tuple[str, ...]
+) -> None:
+    merged = documents.from_data(
+        {
+            "lijst": "opvolgingen",
+            "gewijzigdOp": "2026-01-01",
+            "opvolgingen": [
+                {"oud": old, "nieuw": new, "vanaf": since, "soort": kind}
+                for old, new, since, kind in (
+                    ("10001", "10002", "2019-01-01", "samenvoeging"),
+                    ("10002", "10003", "2026-06-01", "samenvoeging"),
+                    ("10004", "10003", "2026-06-01", "splitsing"),
+                    ("10004", "10005", "2026-06-01", "splitsing"),
+                )
+            ],
+        }
+    )
+    assert isinstance(merged, SuccessionList)
+
+    known = register(entry(standing=Standing(successions=merged)))
+
+    assert known.names_of(organisation, today) == names
+    assert register(entry()).names_of(organisation, today) == (organisation,)
 
 
 def test_how_long_one_keeps_is_said_by_the_version_that_gave() -> None:

@@ -19,12 +19,27 @@ def file(url: Any = URL, secret: Any = SECRET, **more: Any) -> str:
     return json.dumps({"nis:71016": {"url": url, "secret": secret, **more}})
 
 
+def signature(secret: bytes, signed: bytes) -> str:
+    return "v1," + base64.b64encode(hmac.digest(secret, signed, "sha256")).decode()
+
+
 @pytest.mark.parametrize("production", [True, False])
 def test_reads_where_an_organisation_takes_news(production: bool) -> None:
     read = read_webhooks(file(), production=production)
 
-    assert read == {"nis:71016": Webhook(URL, bytes(range(32)))}
+    assert read == {"nis:71016": Webhook(URL, (bytes(range(32)),))}
     assert "secret" not in repr(read)
+
+
+def test_a_new_secret_stands_before_the_one_that_it_takes_over_from() -> None:
+    new = "whsec_" + base64.b64encode(bytes(24)).decode()
+
+    read = read_webhooks(file(secret=[new, SECRET]), production=True)
+
+    assert read == {"nis:71016": Webhook(URL, (bytes(24), bytes(range(32))))}
+    assert read_webhooks(file(secret=[SECRET]), production=True) == read_webhooks(
+        file(), production=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,6 +86,11 @@ def test_an_address_that_is_not_safe_is_refused(url: Any) -> None:
         "whsec_\u00e9",
         "whsec_" + base64.b64encode(bytes(23)).decode(),
         "whsec_" + base64.b64encode(bytes(65)).decode(),
+        [],
+        [SECRET] * 3,
+        [SECRET, None],
+        [SECRET, "whsec_" + base64.b64encode(bytes(23)).decode()],
+        [[SECRET]],
     ],
 )
 def test_a_secret_that_is_none_is_refused_and_not_repeated(secret: Any) -> None:
@@ -91,16 +111,24 @@ def test_a_file_that_is_none_is_refused(text: str) -> None:
 def test_signs_as_standard_webhooks_says() -> None:
     moment, body = datetime(2026, 6, 1, 9, 30, 0, 999, tzinfo=UTC), b'{"type": "x"}'
 
-    headers = webhooks.headers_of(bytes(range(32)), "019e8291", moment, body)
+    headers = webhooks.headers_of([bytes(range(32))], "019e8291", moment, body)
 
-    signed = b"019e8291.1780306200." + body
-    expected = base64.b64encode(hmac.digest(bytes(range(32)), signed, "sha256")).decode()
+    expected = signature(bytes(range(32)), b"019e8291.1780306200." + body)
     assert headers == {
         "content-type": "application/json",
         "webhook-id": "019e8291",
         "webhook-timestamp": "1780306200",
-        "webhook-signature": f"v1,{expected}",
+        "webhook-signature": expected,
     }
+
+
+def test_signs_with_each_secret_while_one_takes_over_from_the_other() -> None:
+    moment, new, old = datetime(2026, 6, 1, 9, 30, tzinfo=UTC), bytes(24), bytes(range(32))
+
+    headers = webhooks.headers_of([new, old], "019e8291", moment, b"{}")
+
+    signed = b"019e8291.1780306200.{}"
+    assert headers["webhook-signature"] == f"{signature(new, signed)} {signature(old, signed)}"
 
 
 def test_a_file_that_is_too_large_is_refused_and_not_cut_off() -> None:

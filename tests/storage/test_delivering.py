@@ -4,13 +4,14 @@ import asyncio
 import base64
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+import variants
 from programs import free_port
 from receiving import Receiver, receiving
-from service import AVSB, FUND, NOW, OTHER_FUND, Service, closed_log
+from service import AVSB, FUND, GENK, NOW, OTHER_FUND, Service, closed_log
 from sqlalchemy.exc import DBAPIError
 
 from app import answering, delivering, notice_view, notices
@@ -19,7 +20,7 @@ from app.delivering import Attempt
 from app.notice_rules import PAUSES, IncidentKind
 from app.webhooks import Webhook
 
-SECRET = bytes(range(32))
+SECRETS = (bytes(24), bytes(range(32)))  # one takes over from the other
 
 
 @pytest.fixture
@@ -40,8 +41,13 @@ def tell(service: Service, *organisations: str) -> list[str]:
 
 async def deliver(service: Service, **urls: str) -> list[Attempt]:
     """One run; the name of an argument is that of the organisation."""
+    receivers = {name.replace("_", "-"): Webhook(url, SECRETS) for name, url in urls.items()}
+    return await run(service, receivers)
+
+
+async def run(service: Service, receivers: Mapping[str, Webhook]) -> list[Attempt]:
+    """One run with these webhooks."""
     ended: list[Attempt] = []
-    receivers = {name.replace("_", "-"): Webhook(url, SECRET) for name, url in urls.items()}
     async with delivering.new_client() as client:
         await delivering.deliver(service.office, receivers, service.clock, client, ended.append)
     return ended
@@ -73,10 +79,11 @@ async def test_news_is_signed_and_says_nothing_of_anybody(
 
     [(headers, body)] = receiver.got
     signed = f"{id_}.{int(NOW.timestamp())}.".encode() + body
-    signature = base64.b64encode(hmac.digest(SECRET, signed, "sha256")).decode()
+    digests = [hmac.digest(each, signed, "sha256") for each in SECRETS]
+    signatures = [f"v1,{base64.b64encode(digest).decode()}" for digest in digests]
     assert headers["webhook-id"] == id_
     assert headers["webhook-timestamp"] == str(int(NOW.timestamp()))
-    assert headers["webhook-signature"] == f"v1,{signature}"
+    assert headers["webhook-signature"].split() == signatures
     assert headers["content-type"] == "application/json"
     assert json.loads(body) == {
         "type": "melding.nieuw",
@@ -87,6 +94,37 @@ async def test_news_is_signed_and_says_nothing_of_anybody(
     assert standing(service) == {FUND: "afgeleverd"}
     [record] = delivered(service)
     assert (record["type"], record["parentId"], record["organisation"]) == ("notice", id_, FUND)
+
+
+async def test_a_municipality_takes_the_news_of_what_went_on_in_it(
+    service_on_each: Service, receiver: Receiver
+) -> None:
+    service = service_on_each
+    discovery = Discovery("genk-2021", IncidentKind.INCIDENT, NOW, "een lek", [GENK])
+    answering.open_incident(service.office, discovery, service.clock.now)
+    receivers = {"nis:99005": Webhook(receiver.url, SECRETS)}
+    before = await run(service, receivers)
+    variants.load(service, variants.merged("71016", "99005"))
+
+    [attempt] = await run(service, receivers)
+
+    assert before == []
+    assert (attempt.organisation, attempt.arrived, len(receiver.got)) == (GENK, True, 1)
+    assert standing(service) == {GENK: "afgeleverd"}
+
+
+async def test_what_went_on_in_another_keeps_a_webhook_of_its_own(
+    service: Service, receiver: Receiver
+) -> None:
+    discovery = Discovery("genk-2021", IncidentKind.INCIDENT, NOW, "een lek", [GENK])
+    answering.open_incident(service.office, discovery, service.clock.now)
+    variants.load(service, variants.merged("71016", "99005"))
+    with receiving() as elsewhere:
+        receivers = {GENK: Webhook(receiver.url, SECRETS)}
+
+        await run(service, {**receivers, "nis:99005": Webhook(elsewhere.url, SECRETS)})
+
+    assert (len(receiver.got), elsewhere.got) == (1, [])
 
 
 async def test_what_arrived_is_not_sent_again(service: Service, receiver: Receiver) -> None:

@@ -80,6 +80,7 @@ def naive(rows: list[Row], wanted: Search) -> list[int]:
         and (wanted.since is None or row.at >= wanted.since)
         and (wanted.until is None or row.at <= wanted.until)
         and wanted.organisation in (None, row.organisation)
+        and (wanted.among is None or row.organisation in wanted.among)
         and wanted.outcome in (None, row.outcome)
         and (wanted.subjects is None or row.person in {subjects[one] for one in wanted.subjects})
     ]
@@ -169,6 +170,10 @@ def test_many_records_come_page_by_page(store: Database) -> None:
         {"organisation": "nis:1"},
         {"organisation": "nis:1", "subjects": (KEY.hide("subject", PERSON),)},
         {"organisation": "nis:9"},
+        {"among": ("nis:1", "nis:2")},
+        {"among": ("nis:1", "nis:2"), "organisation": "nis:2"},
+        {"among": ("nis:1", "nis:2"), "organisation": "nis:0"},
+        {"among": ()},
         {"before": 300},
         {"before": 0},
         {"before": 10**18 - 1},

@@ -120,6 +120,21 @@ async def test_two_processes_never_take_more_turns_than_there_are(
     assert [each["quotaOrdinal"] for each in records(store)] == list(range(1, 18))
 
 
+async def test_a_party_takes_one_turn_after_another_under_whatever_identifier(
+    log: AccessLog, store: Database
+) -> None:
+    names = ("stad-tweede", TURN.organisation)
+    first = replace(ALLOWANCE, turn=TURN._replace(organisation=names[0]), names=names)
+
+    # Another version names another identifier first.
+    taken = [await take(log, allowance=each) for each in (ALLOWANCE, first, ALLOWANCE, first)]
+    with_names = replace(ALLOWANCE, names=names[::-1])
+
+    assert taken == [1, 1, 1, 0]
+    assert [used(store, each) for each in (ALLOWANCE, first, with_names)] == [2, 3, 3]
+    assert await take(log, allowance=with_names) == 0
+
+
 OTHERS = [
     Allowance(turn, since=turn.first, maximum=3)
     for turn in (

@@ -434,7 +434,7 @@ async def test_reports_are_made_answered_and_delivered_under_the_granted_role(
     answering.answer(office, made.json()["id"], Outcome.CORRECTED, "hersteld", NOW)
     id_, _ = answering.open_incident(office, found, NOW)
     async with delivering.new_client() as client:
-        webhook = Webhook("http://127.0.0.1:9/x", bytes(32))
+        webhook = Webhook("http://127.0.0.1:9/x", (bytes(32),))
         await delivering.deliver(office, {CITY: webhook}, lambda: NOW, client, ended.append)
     page = await service.ask(CITY, "/meldingen", scopes=(NOTICES,))
     answering.go_on(office, id_, IncidentState.CLOSED, "klaar", NOW)
