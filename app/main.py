@@ -13,6 +13,7 @@ from pathlib import Path
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
@@ -152,9 +153,10 @@ def create_app(
     )
     app.state.desk = desk
     app.straight = {
-        f"{BASE}{route}": endpoint
+        f"{BASE}{route.path}": route.endpoint
         for router in (dossiers, adviezen)
-        for route, endpoint in router.STRAIGHT.items()
+        for route in router.router.routes
+        if isinstance(route, APIRoute)
     }
     app.include_router(doc.router)
     app.include_router(health.router)
