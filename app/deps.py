@@ -109,10 +109,15 @@ class Desk:
 UseCase = Callable[[Gate, Arrival[Body]], Awaitable[bytes | Response]]
 
 
-def refuse_unknown(request: Request) -> None:
-    """On a public resource: no query parameters, and JSON only."""
+def refuse_parameters(request: Request) -> None:
+    """On a public resource: no query parameters."""
     if request.query_params:
         raise InputInvalid([Issue(IssueType.UNKNOWN_INPUT, "unknown query parameter", "query")])
+
+
+def refuse_unknown(request: Request) -> None:
+    """On a public resource: no query parameters, and JSON only."""
+    refuse_parameters(request)
     if not accepts(request.headers.getlist("accept")):
         raise NotAcceptable
 
