@@ -31,15 +31,7 @@ from app.settings import Settings
 from app.tokens import Caller, Citizen
 from app.values import but
 from app.visit import Visit
-from app.wire import (
-    GUID,
-    Batch,
-    KeyQuestion,
-    ListQuestion,
-    ParticipantsQuestion,
-    PersonQuestion,
-    Report,
-)
+from app.wire import GUID, PersonQuestion, PurposeQuestion, Referred
 
 JSON = "application/json"
 BODY_LIMIT = 64 * 1024
@@ -64,11 +56,6 @@ _HEADER = re.compile(rf"[ -~]{{1,{HEADER_LENGTH}}}")
 _CURSOR = re.compile(r"[0-9]{1,18}")
 _SEALED = re.compile(r"[A-Za-z0-9_-]{1,100}")
 IS_GUID = re.compile(GUID)
-
-_WITH_REFERENCE = (
-    *(PersonQuestion, Batch, ParticipantsQuestion),
-    *(ListQuestion, KeyQuestion, Report),
-)
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -166,7 +153,7 @@ def inspect(
         kind = InszInvalid if number_is_wrong and len(issues) == 1 else InputInvalid
         return Turned(visit, kind(issues[:ISSUES]), now)
     # A search value never stands in the log.
-    if isinstance(body, _WITH_REFERENCE):
+    if isinstance(body, PersonQuestion | PurposeQuestion | Referred):
         visit = but(visit, reference=body.referte)
 
     if fault := _closed(door, visit, caller):
