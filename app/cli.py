@@ -30,6 +30,7 @@ from app.console import (
     Actor,
     AsJson,
     FromStdin,
+    NeededReason,
     day,
     give,
     give_rows,
@@ -222,7 +223,9 @@ def db_grant(role: str) -> None:
 def run_advise(
     _source: FromStdin,
     on: Annotated[str, typer.Option("--on", metavar="D", help="The test date.")],
-    purpose: Annotated[str, typer.Option(help="The purpose code: it gives the profile.")],
+    purpose: Annotated[
+        str, typer.Option(help="The purpose code: it gives the profile.", callback=note)
+    ],
     profile: Annotated[Profile | None, typer.Option(help="Another profile.")] = None,
     known: Annotated[
         str | None,
@@ -240,7 +243,7 @@ def run_advise(
         raise typer.BadParameter(f"--rules must be one of {', '.join(RULE_SETS)}")
     asked = Asked(
         insz_from_stdin(),
-        note(purpose, "--purpose") or "",
+        purpose,
         day("--on", on),
         profile,
         moment("--as-known-at", known) if known else None,
@@ -259,11 +262,9 @@ def run_advise(
 
 
 @clock.command("accept")
-def clock_accept(
-    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")], actor: Actor = None
-) -> None:
+def clock_accept(reason: NeededReason, actor: Actor = None) -> None:
     """Take the clock as it stands, after one that ran ahead dated a record in the future."""
-    administration.accept_clock(office(actor), note(reason) or "", read_clock())
+    administration.accept_clock(office(actor), reason, read_clock())
     say("records are dated by the clock of this machine again")
 
 

@@ -26,9 +26,25 @@ from app.wire import read_instant, read_note
 FAILED, CONFIGURATION = 1, 3
 
 AsJson = Annotated[bool, typer.Option("--json", help="Data as JSON.")]
-Reason = Annotated[str | None, typer.Option(help="Why; it stands in the log.")]
+
+
+def note(text: str | None) -> str | None:
+    """A text that may stand in the log: short, printable, no national number."""
+    if text is None:
+        return None
+    try:
+        return read_note(text)
+    except InputInvalid as invalid:
+        raise typer.BadParameter(invalid.issues[0].detail) from None
+
+
+Reason = Annotated[str | None, typer.Option(help="Why; it stands in the log.", callback=note)]
+NeededReason = Annotated[
+    str, typer.Option("--reason", help="Why; it stands in the log.", callback=note)
+]
 Actor = Annotated[
-    str | None, typer.Option(help="Who acts; the account of this machine without it.")
+    str | None,
+    typer.Option(help="Who acts; the account of this machine without it.", callback=note),
 ]
 
 
@@ -58,14 +74,14 @@ def settings() -> Settings:
 
 def office(actor: str | None = None) -> Office:
     """Database and keys, ready for use, and who acts; the demo makes what it misses."""
-    chosen, named = settings(), note(actor, "--actor")
+    chosen = settings()
     if chosen.month_keys is None:
         raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
     month_keys = MonthKeys(chosen.month_keys)
     if not chosen.production:
         database.upgrade(chosen.database_url)
         month_keys.create(read_clock(), months=2)
-    return Office(ready_database(chosen), month_keys, main.origin(), named or _account())
+    return Office(ready_database(chosen), month_keys, main.origin(), actor or _account())
 
 
 def _account() -> str:
@@ -82,16 +98,6 @@ def ready_database(chosen: Settings) -> Database:
     if not database.is_current(opened):
         raise main.NotReady("the database is not up to date: run `protocolpoort db upgrade`")
     return opened
-
-
-def note(text: str | None, option: str = "--reason") -> str | None:
-    """A text that may stand in the log: short, printable, no national number."""
-    if text is None:
-        return None
-    try:
-        return read_note(text)
-    except InputInvalid as invalid:
-        raise typer.BadParameter(f"{option} {invalid.issues[0].detail}") from None
 
 
 def day(name: str, text: str) -> date:

@@ -30,7 +30,7 @@ recipient = typer.Typer(
 
 lists = typer.Typer(help="The lists that are asked and delivered.", no_args_is_help=True)
 
-Organisation = Annotated[str, typer.Argument(metavar="ORGANISATION")]
+Organisation = Annotated[str, typer.Argument(metavar="ORGANISATION", callback=note)]
 
 
 @recipient.command("set")
@@ -64,9 +64,7 @@ def recipient_remove(
 
 
 def _set(organisation: str, key: str | None, reason: str | None, actor: str | None) -> None:
-    named = note(organisation, "ORGANISATION") or ""
-    told = note(reason)
-    if not administration.set_recipient(office(actor), named, key, read_clock(), told):
+    if not administration.set_recipient(office(actor), organisation, key, read_clock(), reason):
         say("that was so already: nothing is changed")
 
 

@@ -44,7 +44,6 @@ from app.console import (
     give_rows,
     messages,
     moment,
-    note,
     office,
     ready_database,
     say,
@@ -94,7 +93,7 @@ def log_rotate_key(reason: Reason = None, actor: Actor = None) -> None:
     origin, path = main.log_settings(chosen)
     _covering(chosen, desk, 0)  # what the old key vouches for must hold
     try:
-        vkey = administration.rotate_key(desk, origin, path, read_clock(), note(reason))
+        vkey = administration.rotate_key(desk, origin, path, read_clock(), reason)
     except KeyUnfit as unfit:
         raise main.NotReady(str(unfit)) from None
     give(vkey.text)
@@ -151,10 +150,10 @@ def log_repeat(
     actor: Actor = None,
 ) -> None:
     """Give an advice of the log again, as known then; exit 1 when it is another one now."""
-    desk, why = office(actor), note(reason)
+    desk = office(actor)
     try:
         repeated = own_advice.repeat(
-            desk, event_id.lower(), settings().max_data_age, read_clock(), why
+            desk, event_id.lower(), settings().max_data_age, read_clock(), reason
         )
     except AdviceRefused as refused:
         say(str(refused))
@@ -175,7 +174,7 @@ def log_export(
     actor: Actor = None,
 ) -> None:
     """Write a range of records, by default all that are kept, as a bundle that proves itself."""
-    desk, chosen, why = office(actor), settings(), note(reason)
+    desk, chosen = office(actor), settings()
     if file.exists():
         raise typer.BadParameter(f"{file} exists already")
     with desk.database.reading() as session:
@@ -188,8 +187,8 @@ def log_export(
         )
     told = _covering(chosen, desk, span.stop)
     # Before and after: whatever stops it, what was read has a record.
-    begun = administration.record_export(desk, span, read_clock(), why)
-    about = {"eventId": begun, **({"reason": why} if why else {})}
+    begun = administration.record_export(desk, span, read_clock(), reason)
+    about = {"eventId": begun, **({"reason": reason} if reason else {})}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # the draft goes, as with Ctrl-C
     handle, name = tempfile.mkstemp(suffix=".part", prefix=f".{file.name}.", dir=file.parent)
     draft = Path(name)
@@ -202,7 +201,9 @@ def log_export(
             manifest = exports.write_range(
                 session, made, span, told, about, lambda index: advance(index - span.start + 1)
             )
-        administration.record_export(desk, span, read_clock(), why, begun=begun, manifest=manifest)
+        administration.record_export(
+            desk, span, read_clock(), reason, begun=begun, manifest=manifest
+        )
         os.replace(draft, file)
     except (LookupError, ValueError) as gap:
         say(f"nothing was exported, run `protocolpoort log check`: {gap}")
@@ -260,14 +261,14 @@ def log_unusual(
     these days, with the newest records of it. personenPerDag: on a day more persons than ten, and
     than three times the median of the days on which it asked in the 90 days before.
     """
-    desk, why, today = office(actor), note(reason), brussels_date(read_clock())
+    desk, today = office(actor), brussels_date(read_clock())
     until = day("--to", last) if last else today
     since = day("--from", first) if first else until - timedelta(asking.YEAR - 1)
     if not date(1970, 1, 1) <= since <= until <= today:
         raise typer.BadParameter("--from and --to must be days of the past, in that order")
     with desk.database.reading() as session:
         within = unusual.indexes(session, since, until)
-    administration.record_reading(desk, "logUnusual", within, read_clock(), why)
+    administration.record_reading(desk, "logUnusual", within, read_clock(), reason)
     with desk.database.snapshot() as session, _progress("records", len(within)) as advance:
         report = unusual.report(session, desk.keys, since, until, within, advance)
     rows = [
@@ -306,14 +307,14 @@ def log_affected(
     The first column is the national number: keep what is printed as carefully. It is empty for a
     record of a month whose key is destroyed; those months are named at the end.
     """
-    desk, why = office(actor), note(reason)
+    desk = office(actor)
     since, until = moment("--from", first), moment("--to", last)
     if since > until:
         raise typer.BadParameter("--from lies after --to")
     with desk.database.reading() as session:
         within = log_search.span(session, since, until)
         minimum = log_tree.head(session).minimum
-    administration.record_reading(desk, "logAffected", within, read_clock(), why)
+    administration.record_reading(desk, "logAffected", within, read_clock(), reason)
     summary = Summary()
     with desk.database.snapshot() as session, _progress("records", len(within)) as advance:
         found = reached(
@@ -341,7 +342,7 @@ def log_prune(
 
     On PostgreSQL the owner of the tables does this, not the role of the service.
     """
-    desk, chosen, why = office(actor), settings(), note(reason)
+    desk, chosen = office(actor), settings()
     origin, _ = main.log_settings(chosen)
     try:
         gone = pruning.prune(
@@ -349,7 +350,7 @@ def log_prune(
             origin,
             chosen.log_retention_months,
             read_clock(),
-            reason=why,
+            reason=reason,
             dry_run=dry_run,
         )
     except pruning.PruningRefused as refused:

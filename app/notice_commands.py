@@ -37,7 +37,7 @@ notice = typer.Typer(help="Reports of wrong data, and what is told of them.", no
 incident = typer.Typer(help="Incidents that were reported, or found here.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
-Text = Annotated[str, typer.Option(help="What was found; the receiver reads it.")]
+Text = Annotated[str, typer.Option(help="What was found; the receiver reads it.", callback=note)]
 Overdue = Annotated[bool, typer.Option("--overdue", help="Only what is past its term.")]
 
 
@@ -140,10 +140,9 @@ def notice_answer(
     actor: Actor = None,
 ) -> None:
     """Answer a report. When the value was wrong, everybody who received it is told, once."""
-    said = note(text, "--text") or ""
     desk = office(actor)
     try:
-        told = answering.answer(desk, id_.lower(), OUTCOMES[outcome], said, read_clock())
+        told = answering.answer(desk, id_.lower(), OUTCOMES[outcome], text, read_clock())
     except NoticeRefused as refused:
         raise _refused(refused) from None
     for organisation in told:
@@ -259,7 +258,9 @@ def incident_open(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Only this receiver; may be repeated.")
     ] = None,
-    client: Annotated[str | None, typer.Option(help="The client that was misused.")] = None,
+    client: Annotated[
+        str | None, typer.Option(help="The client that was misused.", callback=note)
+    ] = None,
     since: Annotated[str | None, typer.Option("--from", metavar="MOMENT")] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="MOMENT")] = None,
     actor: Actor = None,
@@ -269,9 +270,9 @@ def incident_open(
         protocol,
         IncidentKind.ATTEMPT if kind is Kind.ATTEMPT else IncidentKind.INCIDENT,
         moment("--found", found),
-        note(text, "--text") or "",
+        text,
         tuple(dict.fromkeys(organisation or ())),
-        note(client, "--client"),
+        client,
         moment("--from", since) if since else None,
         moment("--to", until) if until else None,
     )
@@ -299,10 +300,9 @@ def incident_close(id_: Id, text: Text, actor: Actor = None) -> None:
 
 
 def _go_on(id_: str, state: IncidentState, text: str, actor: str | None) -> None:
-    said = note(text, "--text") or ""
     desk = office(actor)
     try:
-        answering.go_on(desk, id_.lower(), state, said, read_clock())
+        answering.go_on(desk, id_.lower(), state, text, read_clock())
     except NoticeRefused as refused:
         raise _refused(refused) from None
     say(f"the incident is {state.value}")

@@ -15,11 +15,11 @@ from app.console import (
     FAILED,
     Actor,
     AsJson,
+    NeededReason,
     Reason,
     day,
     give,
     give_rows,
-    note,
     office,
     ready_database,
     say,
@@ -113,26 +113,19 @@ def protocol_activate(
     actor: Actor = None,
 ) -> None:
     """Put a draft in force for its own dates; refused while one of its contents is missing."""
-    told = note(reason)
-    report(lambda: administration.activate(office(actor), id_, version, read_clock(), told))
+    report(lambda: administration.activate(office(actor), id_, version, read_clock(), reason))
 
 
 @protocol.command("suspend")
-def protocol_suspend(
-    id_: ProtocolId,
-    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
-    actor: Actor = None,
-) -> None:
+def protocol_suspend(id_: ProtocolId, reason: NeededReason, actor: Actor = None) -> None:
     """Suspend a protocol for every answer from now on."""
-    told = note(reason) or ""
-    report(lambda: administration.suspend(office(actor), id_, told, read_clock()))
+    report(lambda: administration.suspend(office(actor), id_, reason, read_clock()))
 
 
 @protocol.command("resume")
 def protocol_resume(id_: ProtocolId, reason: Reason = None, actor: Actor = None) -> None:
     """Lift the suspension of a protocol."""
-    told = note(reason)
-    report(lambda: administration.resume(office(actor), id_, read_clock(), told))
+    report(lambda: administration.resume(office(actor), id_, read_clock(), reason))
 
 
 @protocol.command("end")
@@ -154,10 +147,9 @@ def protocol_end(
         raise typer.BadParameter("give either --date or --notice")
     last = day("--date", date_) if date_ else None
     given = day("--notice", notice) if notice else None
-    told = note(reason)
     report(
         lambda: administration.end(
-            office(actor), id_, read_clock(), last=last, notice=given, reason=told
+            office(actor), id_, read_clock(), last=last, notice=given, reason=reason
         )
     )
 
@@ -177,12 +169,11 @@ def protocol_set(
     rechtsgrondTot=D|geen, samenwerkingVan=D, bestandenVan=D, lijstdienstSinds=D.
     """
     name, _, value = setting.partition("=")
-    told = note(reason)
     if name == protocols.LEGAL_GROUND_END:
         last = None if value == protocols.NO_END else day(name, value)
         report(
             lambda: administration.settle_legal_ground(
-                office(actor), id_, purpose, last, read_clock(), told
+                office(actor), id_, purpose, last, read_clock(), reason
             )
         )
         return
@@ -190,7 +181,9 @@ def protocol_set(
         names = ", ".join((f"{protocols.LEGAL_GROUND_END} (with --purpose)", *protocols.STARTS))
         raise typer.BadParameter(f"what can be set: {names}")
     since = day(name, value)
-    report(lambda: administration.settle_start(office(actor), id_, name, since, read_clock(), told))
+    report(
+        lambda: administration.settle_start(office(actor), id_, name, since, read_clock(), reason)
+    )
 
 
 def protocol_files(folder: Path) -> list[Path]:

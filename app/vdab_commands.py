@@ -24,6 +24,7 @@ from app.console import (
     FAILED,
     Actor,
     AsJson,
+    NeededReason,
     give,
     give_rows,
     messages,
@@ -46,7 +47,8 @@ from app.vdab_return import DIRTY, EMPTY
 vdab = typer.Typer(help="The half-yearly exchange with VDAB.", no_args_is_help=True)
 
 Profile = Annotated[
-    str | None, typer.Option(help="Function profile at VDAB, of the list that VDAB keeps.")
+    str | None,
+    typer.Option(help="Function profile at VDAB, of the list that VDAB keeps.", callback=note),
 ]
 T = TypeVar("T")
 
@@ -193,12 +195,10 @@ def _told(file: RoundFile) -> dict[str, str]:
 
 
 @vdab.command("cancel")
-def vdab_cancel(
-    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")], actor: Actor = None
-) -> None:
+def vdab_cancel(reason: NeededReason, actor: Actor = None) -> None:
     """End the open round without a release: its numbers and its files are taken away."""
-    post, told = _post(actor, None), note(reason) or ""
-    done = _attempt(lambda: vdab_ending.cancel(post, told))
+    post = _post(actor, None)
+    done = _attempt(lambda: vdab_ending.cancel(post, reason))
     say(f"{done.label} is ended")
 
 
@@ -214,8 +214,7 @@ def _attempt(act: Callable[[], T]) -> T:
 def _post(actor: str | None, profile: str | None) -> Post:
     chosen = settings()
     folder = _set("EXCHANGE", chosen.exchange)
-    named = note(profile, "--profile")
-    return Post(office(actor), folder, read_clock, chosen.production, named)
+    return Post(office(actor), folder, read_clock, chosen.production, profile)
 
 
 def _server() -> Server:
