@@ -53,7 +53,6 @@ from app.deps import read_clock
 from app.log_keys import KeyUnfit, LogRewritten, state_file, vkeys
 from app.moments import brussels_date
 from app.month_keys import MonthKeys
-from app.own_advice import AdviceRefused
 from app.secret_files import write_over
 from app.settings import SettingInvalid, Settings
 from app.tlog import verifier, watch
@@ -92,10 +91,7 @@ def log_rotate_key(reason: Reason = None, actor: Actor = None) -> None:
     desk, chosen = office(actor), settings()
     origin, path = main.log_settings(chosen)
     _covering(chosen, desk, 0)  # what the old key vouches for must hold
-    try:
-        vkey = administration.rotate_key(desk, origin, path, read_clock(), reason)
-    except KeyUnfit as unfit:
-        raise main.NotReady(str(unfit)) from None
+    vkey = administration.rotate_key(desk, origin, path, read_clock(), reason)
     give(vkey.text)
 
 
@@ -151,13 +147,9 @@ def log_repeat(
 ) -> None:
     """Give an advice of the log again, as known then; exit 1 when it is another one now."""
     desk = office(actor)
-    try:
-        repeated = own_advice.repeat(
-            desk, event_id.lower(), settings().max_data_age, read_clock(), reason
-        )
-    except AdviceRefused as refused:
-        say(str(refused))
-        raise typer.Exit(FAILED) from None
+    repeated = own_advice.repeat(
+        desk, event_id.lower(), settings().max_data_age, read_clock(), reason
+    )
     codes = {"toen": repeated.then["code"], "opnieuw": repeated.again["code"]}
     give_rows([{**codes, "gelijk": repeated.same}], as_json=as_json)
     if not as_json:
@@ -344,18 +336,9 @@ def log_prune(
     """
     desk, chosen = office(actor), settings()
     origin, _ = main.log_settings(chosen)
-    try:
-        gone = pruning.prune(
-            desk,
-            origin,
-            chosen.log_retention_months,
-            read_clock(),
-            reason=reason,
-            dry_run=dry_run,
-        )
-    except pruning.PruningRefused as refused:
-        say(f"nothing was changed: {refused}")
-        raise typer.Exit(CONFIGURATION) from None
+    gone = pruning.prune(
+        desk, origin, chosen.log_retention_months, read_clock(), reason=reason, dry_run=dry_run
+    )
     give(
         f"{'would go' if dry_run else 'gone'}: the keys of {', '.join(gone.months) or 'no month'}, "
         f"{gone.records} records, {gone.details} explanations; records are kept from index "
@@ -468,8 +451,6 @@ def _covering(chosen: Settings, desk: Office, size: int) -> Published:
         except LogRewritten as how:
             say(f"THE LOG IS NOT WHAT WAS SIGNED: {how}")
             raise typer.Exit(FAILED) from None
-        except KeyUnfit as unfit:
-            raise main.NotReady(str(unfit)) from None
         with desk.database.reading() as session:
             told = published(session)
         if told.size >= size:

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from sqlmodel import Session
 
 from app import answering, delivering, notice_rules, notice_view, notices, receivers
-from app.answering import Discovery, NoticeRefused
+from app.answering import Discovery
 from app.console import (
     FAILED,
     Actor,
@@ -141,10 +141,7 @@ def notice_answer(
 ) -> None:
     """Answer a report. When the value was wrong, everybody who received it is told, once."""
     desk = office(actor)
-    try:
-        told = answering.answer(desk, id_.lower(), OUTCOMES[outcome], text, read_clock())
-    except NoticeRefused as refused:
-        raise _refused(refused) from None
+    told = answering.answer(desk, id_.lower(), OUTCOMES[outcome], text, read_clock())
     for organisation in told:
         give(organisation)
     say(f"answered; {len(told)} organisations are told")
@@ -278,11 +275,7 @@ def incident_open(
     )
     if discovery.since and discovery.until and discovery.since > discovery.until:
         raise typer.BadParameter("--from lies after --to")
-    desk = office(actor)
-    try:
-        id_, told = answering.open_incident(desk, discovery, read_clock())
-    except NoticeRefused as refused:
-        raise _refused(refused) from None
+    id_, told = answering.open_incident(office(actor), discovery, read_clock())
     give(id_)
     say(f"{len(told)} organisations are told: {', '.join(told)}")
 
@@ -300,14 +293,5 @@ def incident_close(id_: Id, text: Text, actor: Actor = None) -> None:
 
 
 def _go_on(id_: str, state: IncidentState, text: str, actor: str | None) -> None:
-    desk = office(actor)
-    try:
-        answering.go_on(desk, id_.lower(), state, text, read_clock())
-    except NoticeRefused as refused:
-        raise _refused(refused) from None
+    answering.go_on(office(actor), id_.lower(), state, text, read_clock())
     say(f"the incident is {state.value}")
-
-
-def _refused(refused: NoticeRefused) -> typer.Exit:
-    say(f"nothing was changed: {refused}")
-    return typer.Exit(FAILED)

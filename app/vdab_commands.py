@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -41,7 +41,7 @@ from app.secret_files import write_once
 from app.settings import PREFIX, SettingInvalid
 from app.sftp import Server
 from app.ssh_signatures import KEYS_LIMIT, KeysUnfit
-from app.vdab import ExchangeRefused, Post
+from app.vdab import Post
 from app.vdab_return import DIRTY, EMPTY
 
 vdab = typer.Typer(help="The half-yearly exchange with VDAB.", no_args_is_help=True)
@@ -50,7 +50,6 @@ Profile = Annotated[
     str | None,
     typer.Option(help="Function profile at VDAB, of the list that VDAB keeps.", callback=note),
 ]
-T = TypeVar("T")
 
 
 @vdab.command("create-key")
@@ -70,7 +69,7 @@ def vdab_export_command(profile: Profile = None, actor: Actor = None) -> None:
     """Record everybody in the joint client group, and make the file with their numbers."""
     post = _post(actor, profile)
     with _bar("numbers") as advance:
-        made = _attempt(lambda: vdab_export.export(post, lambda done: advance(done, None)))
+        made = vdab_export.export(post, lambda done: advance(done, None))
     say(f"{made.round.label}: {made.persons} persons; `protocolpoort vdab send` sends the file")
     give(f"{post.out / made.round.numbers_file}\t{made.digest}")
 
@@ -80,7 +79,7 @@ def vdab_send(profile: Profile = None, actor: Actor = None) -> None:
     """Send what was made for VDAB to its SFTP server, going on where it was cut off."""
     post, server = _post(actor, profile), _server()
     with _bar("bytes") as advance:
-        names = _attempt(lambda: vdab_transport.send(post, server, advance))
+        names = vdab_transport.send(post, server, advance)
     say(f"{len(names)} files sent")
     for name in names:
         give(name)
@@ -91,7 +90,7 @@ def vdab_fetch(profile: Profile = None, actor: Actor = None) -> None:
     """Fetch the answer of VDAB and its signature, going on where it was cut off."""
     post, server, signers = _post(actor, profile), _server(), _signers()
     with _bar("bytes") as advance:
-        file = _attempt(lambda: vdab_transport.fetch(post, server, signers, advance))
+        file = vdab_transport.fetch(post, server, signers, advance)
     say("`protocolpoort vdab take-in` takes it in")
     give(str(file))
 
@@ -108,10 +107,8 @@ def vdab_take_in(
     identity = _secret(_set("EXCHANGE_KEY_FILE", settings().exchange_key_file))
     size = file.stat().st_size if file.is_file() else None
     with _bar("bytes") as advance:
-        counted = _attempt(
-            lambda: vdab_return.take_in(
-                post, file, identity, signers, lambda done: advance(done, size)
-            )
+        counted = vdab_return.take_in(
+            post, file, identity, signers, lambda done: advance(done, size)
         )
     rows = [
         {"kolom": name, EMPTY: counted.empty[name], DIRTY: counted.dirty[name]}
@@ -134,9 +131,7 @@ def vdab_release_command(
     post = _post(actor, profile)
     with _bar("work") as advance:
         totals = {"steps": len(STEPS)}
-        done = _attempt(
-            lambda: vdab_release.release(post, k, lambda what, far: advance(far, totals.get(what)))
-        )
+        done = vdab_release.release(post, k, lambda what, far: advance(far, totals.get(what)))
     smoothed, until = done.smoothed, done.plan.keep_until
     rows = [
         {"kolom": name, "veralgemeend": smoothed.coarser[name], "verborgen": smoothed.hidden[name]}
@@ -197,18 +192,8 @@ def _told(file: RoundFile) -> dict[str, str]:
 @vdab.command("cancel")
 def vdab_cancel(reason: NeededReason, actor: Actor = None) -> None:
     """End the open round without a release: its numbers and its files are taken away."""
-    post = _post(actor, None)
-    done = _attempt(lambda: vdab_ending.cancel(post, reason))
+    done = vdab_ending.cancel(_post(actor, None), reason)
     say(f"{done.label} is ended")
-
-
-def _attempt(act: Callable[[], T]) -> T:
-    """Do it; say why and exit 1 when it is refused."""
-    try:
-        return act()
-    except ExchangeRefused as refused:
-        say(f"refused: {refused}")
-        raise typer.Exit(FAILED) from None
 
 
 def _post(actor: str | None, profile: str | None) -> Post:
