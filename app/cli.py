@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 import uvicorn
-from rich.progress import Progress
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import (
@@ -36,10 +35,10 @@ from app.console import (
     give,
     give_rows,
     insz_from_stdin,
-    messages,
     moment,
     note,
     office,
+    progress,
     ready_database,
     say,
     settings,
@@ -342,10 +341,9 @@ def follow(reports: Iterable[Report], total: int | None, what: str) -> int:
     """Show the progress of an import and name what was skipped; the exit code."""
     stored = unchanged = skipped = 0
     undeclared = False
-    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
-        for report in reports:
-            progress.advance(task)
+    with progress(what, total) as advance:
+        for done, report in enumerate(reports, start=1):
+            advance(done)
             match report:
                 case Stored(new=True):
                     stored += 1

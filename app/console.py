@@ -5,12 +5,14 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from app import database, main
 from app.administration import Office
@@ -65,6 +67,25 @@ messages = Console(stderr=True, highlight=False, soft_wrap=True)
 def say(text: str) -> None:
     """A message for the person at the keyboard, never data."""
     messages.print(text, markup=False)
+
+
+class Advance(Protocol):
+    """Shows how much is done, and of how much where only the work knows that."""
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """So much by now."""
+
+
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Advance]:
+    """A bar on the terminal for long work; nothing elsewhere."""
+    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+
+        def advance(done: int, total: int | None = total) -> None:
+            bar.update(task, description=f"{what} {done}", completed=done, total=total)
+
+        yield advance
 
 
 def settings() -> Settings:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from app import administration, list_making, listings, main, protocols, recipients, sealing
 from app.console import (
@@ -13,9 +12,9 @@ from app.console import (
     AsJson,
     Reason,
     give_rows,
-    messages,
     note,
     office,
+    progress,
     ready_database,
     say,
     settings,
@@ -116,13 +115,10 @@ def lists_list(as_json: AsJson = False) -> None:
 @lists.command("make")
 def lists_make() -> None:
     """Make the lists that wait, here and now; a service that runs does so by itself."""
-    with Progress(console=messages, transient=True) as progress:
-        bar = progress.add_task("persons", total=None)
-        chosen, here = settings(), office()
-        main.notary(chosen, here, read_clock()).turn(read_clock())  # nothing for a log that broke
-        shop = main.workshop(chosen, here, read_clock)
-        shop.progress = lambda done: progress.update(bar, completed=done)
-        made = 0
+    chosen, here, made = settings(), office(), 0
+    main.notary(chosen, here, read_clock()).turn(read_clock())  # nothing for a log that broke
+    shop = main.workshop(chosen, here, read_clock)
+    with progress("persons") as shop.progress:
         while list_making.work_once(shop):
             made += 1
     say(f"{made} lists were worked on")

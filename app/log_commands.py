@@ -5,8 +5,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +12,6 @@ from zipfile import BadZipFile
 
 import httpx
 import typer
-from rich.progress import Progress
 
 from app import (
     administration,
@@ -42,9 +39,9 @@ from app.console import (
     give,
     give_each,
     give_rows,
-    messages,
     moment,
     office,
+    progress,
     ready_database,
     say,
     settings,
@@ -130,7 +127,7 @@ def log_verify(
         give(told)
         raise typer.Exit(0 if holds else FAILED)
     kept = _text(older) if older else None
-    with _progress("verified") as advance:
+    with progress("verified") as advance:
         verdict = verifier.verify(file, known, kept, manifest, advance)
     for line in verifier.told(verdict):
         give(line)
@@ -188,7 +185,7 @@ def log_export(
         with (
             os.fdopen(handle, "wb") as made,
             desk.database.snapshot() as session,
-            _progress("records", len(span)) as advance,
+            progress("records", len(span)) as advance,
         ):
             manifest = exports.write_range(
                 session, made, span, told, about, lambda index: advance(index - span.start + 1)
@@ -220,7 +217,7 @@ def log_check_database(
         raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
     state = state_file(path)
     kept = [_text(each) for each in (older, state) if each and each.exists()]
-    with ready_database(chosen).snapshot() as session, _progress("checked") as advance:
+    with ready_database(chosen).snapshot() as session, progress("checked") as advance:
         head = log_tree.head(session)
         found = log_check.check(session, MonthKeys(chosen.month_keys), origin, kept, advance)
         faults = list(found)
@@ -261,7 +258,7 @@ def log_unusual(
     with desk.database.reading() as session:
         within = unusual.indexes(session, since, until)
     administration.record_reading(desk, "logUnusual", within, read_clock(), reason)
-    with desk.database.snapshot() as session, _progress("records", len(within)) as advance:
+    with desk.database.snapshot() as session, progress("records", len(within)) as advance:
         report = unusual.report(session, desk.keys, since, until, within, advance)
     rows = [
         {
@@ -308,7 +305,7 @@ def log_affected(
         minimum = log_tree.head(session).minimum
     administration.record_reading(desk, "logAffected", within, read_clock(), reason)
     summary = Summary()
-    with desk.database.snapshot() as session, _progress("records", len(within)) as advance:
+    with desk.database.snapshot() as session, progress("records", len(within)) as advance:
         found = reached(
             session, desk.keys, within, client, since, until, summary, advance, organisation
         )
@@ -457,11 +454,3 @@ def _covering(chosen: Settings, desk: Office, size: int) -> Published:
             return told
         time.sleep(1)
     raise main.NotReady("no checkpoint covers these records: is LOG_KEY_FILE the key of this log?")
-
-
-@contextmanager
-def _progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A bar on the terminal for long work; the function takes how much is done."""
-    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress
 from sqlmodel import Session
 
 from app import answering, delivering, notice_rules, notice_view, notices, receivers
@@ -14,13 +13,14 @@ from app.answering import Discovery
 from app.console import (
     FAILED,
     Actor,
+    Advance,
     AsJson,
     give,
     give_rows,
-    messages,
     moment,
     note,
     office,
+    progress,
     ready_database,
     say,
     settings,
@@ -159,17 +159,16 @@ def notice_deliver(as_json: AsJson = False, actor: Actor = None) -> None:
     receivers, desk = _webhooks(), office(actor)
     ended: list[Attempt] = []
 
-    async def run(advance: Any) -> None:
+    async def run(advance: Advance) -> None:
         def done(attempt: Attempt) -> None:
             ended.append(attempt)
-            advance()
+            advance(len(ended))
 
         async with delivering.new_client() as client:
             await delivering.deliver(desk, receivers, read_clock, client, done)
 
-    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
-        task = bar.add_task("sent", total=None)
-        asyncio.run(run(lambda: bar.advance(task)))
+    with progress("sent") as advance:
+        asyncio.run(run(advance))
     rows = [
         {"kennisgeving": one.id, "organisatie": one.organisation, "resultaat": one.result}
         for one in ended

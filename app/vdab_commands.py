@@ -1,12 +1,9 @@
 """The commands of the exchange with VDAB: `protocolpoort vdab ...`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress
 
 from app import (
     rounds,
@@ -27,9 +24,9 @@ from app.console import (
     NeededReason,
     give,
     give_rows,
-    messages,
     note,
     office,
+    progress,
     ready_database,
     say,
     settings,
@@ -68,8 +65,8 @@ def vdab_create_key() -> None:
 def vdab_export_command(profile: Profile = None, actor: Actor = None) -> None:
     """Record everybody in the joint client group, and make the file with their numbers."""
     post = _post(actor, profile)
-    with _bar("numbers") as advance:
-        made = vdab_export.export(post, lambda done: advance(done, None))
+    with progress("numbers") as advance:
+        made = vdab_export.export(post, advance)
     say(f"{made.round.label}: {made.persons} persons; `protocolpoort vdab send` sends the file")
     give(f"{post.out / made.round.numbers_file}\t{made.digest}")
 
@@ -78,7 +75,7 @@ def vdab_export_command(profile: Profile = None, actor: Actor = None) -> None:
 def vdab_send(profile: Profile = None, actor: Actor = None) -> None:
     """Send what was made for VDAB to its SFTP server, going on where it was cut off."""
     post, server = _post(actor, profile), _server()
-    with _bar("bytes") as advance:
+    with progress("bytes") as advance:
         names = vdab_transport.send(post, server, advance)
     say(f"{len(names)} files sent")
     for name in names:
@@ -89,7 +86,7 @@ def vdab_send(profile: Profile = None, actor: Actor = None) -> None:
 def vdab_fetch(profile: Profile = None, actor: Actor = None) -> None:
     """Fetch the answer of VDAB and its signature, going on where it was cut off."""
     post, server, signers = _post(actor, profile), _server(), _signers()
-    with _bar("bytes") as advance:
+    with progress("bytes") as advance:
         file = vdab_transport.fetch(post, server, signers, advance)
     say("`protocolpoort vdab take-in` takes it in")
     give(str(file))
@@ -106,10 +103,8 @@ def vdab_take_in(
     post, signers = _post(actor, profile), _signers()
     identity = _secret(_set("EXCHANGE_KEY_FILE", settings().exchange_key_file))
     size = file.stat().st_size if file.is_file() else None
-    with _bar("bytes") as advance:
-        counted = vdab_return.take_in(
-            post, file, identity, signers, lambda done: advance(done, size)
-        )
+    with progress("bytes", size) as advance:
+        counted = vdab_return.take_in(post, file, identity, signers, advance)
     rows = [
         {"kolom": name, EMPTY: counted.empty[name], DIRTY: counted.dirty[name]}
         for name in counted.empty
@@ -129,7 +124,7 @@ def vdab_release_command(
 ) -> None:
     """Join the profiles, remove the numbers, and make the result for the agencies and VDAB."""
     post = _post(actor, profile)
-    with _bar("work") as advance:
+    with progress("work") as advance:
         totals = {"steps": len(STEPS)}
         done = vdab_release.release(post, k, lambda what, far: advance(far, totals.get(what)))
     smoothed, until = done.smoothed, done.plan.keep_until
@@ -238,15 +233,3 @@ def _set(name: str, value: Path | None) -> Path:
     if value is None:
         raise SettingInvalid(f"{PREFIX}{name} must name a file or folder for the exchange")
     return value
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on the terminal; the function takes how much is done, of how much where it is known."""
-    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-
-        def advance(done: int, total: int | None) -> None:
-            bar.update(task, description=f"{what} {done}", completed=done, total=total)
-
-        yield advance
