@@ -13,8 +13,8 @@ from sqlmodel import Session
 from app import access_log, log_search, notice_rules, notices, protocols, receivers
 from app.administration import Office
 from app.insz import Insz
-from app.moments import brussels_date, read_moment
-from app.month_keys import MonthKeyMissing
+from app.moments import brussels_date
+from app.month_keys import Opener
 from app.notice_rules import Event, IncidentKind, IncidentState, Kind, Outcome, State
 from app.notices import Incident, Notice
 from app.policy import Clause
@@ -88,16 +88,10 @@ def _person(session: Session, office: Office, notice: Notice) -> Insz:
     kept = log_search.find(session, notice.id)
     if kept is None:
         raise NoticeRefused("its record is gone: whom it was about nobody knows")
-    moment = read_moment(kept.record["recordedAt"])
-    try:
-        key = office.keys.stored(moment)
-    except MonthKeyMissing:
-        if office.keys.has(moment):
-            raise  # it is there and cannot be read
-        raise NoticeRefused(
-            "the key of its month is gone: whom it was about nobody knows"
-        ) from None
-    return Insz(key.reveal("subject", kept.record["subject"]))
+    subject = Opener(office.keys).subject(kept.record)
+    if subject is None:
+        raise NoticeRefused("the key of its month is gone: whom it was about nobody knows")
+    return Insz(subject)
 
 
 def _tell(

@@ -20,7 +20,7 @@ from app.errors import (
 )
 from app.gate import Gate, Told
 from app.moments import brussels_date, read_moment
-from app.month_keys import MonthKeyMissing, MonthKeys
+from app.month_keys import Opener
 from app.notice_rules import ADVICE_OPERATIONS, VALUE_OPERATIONS, IncidentKind, IncidentState, Kind
 from app.notice_rules import State as NoticeState
 from app.notices import Incident, Notice, Notification
@@ -42,7 +42,7 @@ async def report_data(gate: Gate, visit: Visit, report: DataReport, now: datetim
     trace = Trace(type=RecordType.NOTICE)
     event_id = report.toegangId.lower()
     record = await gate.database.read(_find, event_id, visit.organisation)
-    subject = record and _subject(gate.log.keys, record)
+    subject = record and Opener(gate.log.keys).subject(record)
     if record is None or subject is None:
         await gate.refuse(visit, trace, RecordUnknown())
     trace = but(
@@ -117,17 +117,6 @@ def _find(session: Session, event_id: str, organisation: str | None) -> Mapping[
         return None
     # Who stands on a list that was never given was told of to nobody.
     return next(log_search.given(session, [kept.record]), None)
-
-
-def _subject(keys: MonthKeys, record: Mapping[str, Any]) -> str | None:
-    """Whom a record is about; None when the key of its month is destroyed."""
-    moment = read_moment(record["recordedAt"])
-    try:
-        return keys.stored(moment).reveal("subject", record["subject"])
-    except MonthKeyMissing:
-        if keys.has(moment):
-            raise  # it is there and cannot be read: nobody may think that its term has ended
-        return None
 
 
 def _agreement(record: Mapping[str, Any]) -> Agreement:
