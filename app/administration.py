@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
@@ -27,6 +27,32 @@ class Office:
     keys: MonthKeys
     origin: Origin
     actor: str | None = None
+
+
+def record(
+    session: Session,
+    office: Office,
+    operation: str,
+    trace: Trace,
+    now: datetime,
+    organisation: str | None = None,
+    reference: str | None = None,
+) -> str:
+    """Record an act of the office in the transaction of what it does; the id of the record.
+
+    Raises ClockBehind, so that the act does not stand either.
+    """
+    return access_log.write_command(
+        session,
+        office.keys,
+        office.origin,
+        operation,
+        trace,
+        now,
+        office.actor,
+        organisation,
+        reference,
+    )
 
 
 # All of these raise RegisterRefused, and ClockBehind when the clock stands before the log: then
@@ -142,8 +168,8 @@ def set_recipient(
             return False
         print_ = sealing.fingerprint(recipient) if recipient else None
         said = f"{organisation}: {reason}" if reason else organisation
-        trace = Trace(reason_reference=said, key_fingerprint=print_)
-        _record(session, office, "recipientSet", trace, now)
+        trace = Trace(type=RecordType.ADMIN, reason_reference=said, key_fingerprint=print_)
+        record(session, office, "recipientSet", trace, now)
     return True
 
 
@@ -151,8 +177,9 @@ def accept_clock(office: Office, reason: str, now: datetime) -> None:
     """Take the clock as it stands: the newest record was dated by a clock that ran ahead."""
     with office.database.writing() as session:
         forgotten = access_log.reset_clock(session, now)
-        trace = Trace(reason_reference=f"{rfc3339(forgotten)}: {reason}" if forgotten else reason)
-        _record(session, office, "clockAccept", trace, now)
+        said = f"{rfc3339(forgotten)}: {reason}" if forgotten else reason
+        trace = Trace(type=RecordType.ADMIN, reason_reference=said)
+        record(session, office, "clockAccept", trace, now)
 
 
 def adopt_key(office: Office, origin: str, key_file: Path, now: datetime) -> Vkey:
@@ -173,7 +200,8 @@ def adopt_key(office: Office, origin: str, key_file: Path, now: datetime) -> Vke
         head = access_log.lock(session)
         _need_no_key(session)
         log_keys.add(session, vkey, head.size, "", now)
-        _record(session, office, "logKeyCreate", Trace(reason_reference=vkey.text), now)
+        trace = Trace(type=RecordType.ADMIN, reason_reference=vkey.text)
+        record(session, office, "logKeyCreate", trace, now)
     return vkey
 
 
@@ -203,7 +231,8 @@ def rotate_key(
             endorsement = before.sign(log_keys.endorsed_text(vkey, head.size))
             log_keys.add(session, vkey, head.size, endorsement, now)
             said = f"{vkey.text}: {reason}" if reason else vkey.text
-            _record(session, office, "logKeyRotate", Trace(reason_reference=said), now)
+            trace = Trace(type=RecordType.ADMIN, reason_reference=said)
+            record(session, office, "logKeyRotate", trace, now)
     with suppress(FileNotFoundError):  # a service that runs has put it in place
         os.replace(waiting, key_file)
     return vkey
@@ -231,7 +260,7 @@ def record_export(
         manifest=manifest,
     )
     with office.database.writing() as session:
-        return _record(session, office, "logExport", trace, now)
+        return record(session, office, "logExport", trace, now)
 
 
 def record_reading(
@@ -245,15 +274,7 @@ def record_reading(
         counts={**counts, "records": len(span)},
     )
     with office.database.writing() as session:
-        _record(session, office, operation, trace, now)
-
-
-def _record(session: Session, office: Office, operation: str, trace: Trace, now: datetime) -> str:
-    if trace.type is RecordType.ACCESS:
-        trace = replace(trace, type=RecordType.ADMIN)
-    return access_log.write_command(
-        session, office.keys, office.origin, operation, trace, now, office.actor
-    )
+        record(session, office, operation, trace, now)
 
 
 def _act(
@@ -272,10 +293,11 @@ def _act(
         for change in changes:
             agreed = Agreement(change.protocol, change.version, change.hash, lists=change.lists)
             trace = Trace(
+                type=RecordType.ADMIN,
                 agreement=agreed,
                 purpose=purpose,
                 as_of=change.day,
                 reason_reference=f"{change.kind}: {reason}" if reason else change.kind,
             )
-            _record(session, office, operation, trace, now)
+            record(session, office, operation, trace, now)
     return changes
