@@ -53,7 +53,7 @@ from app.list_commands import lists, recipient
 from app.log_commands import log
 from app.log_keys import KeyUnfit, LogRewritten, vkeys
 from app.moments import rfc3339
-from app.month_keys import MonthKeyMissing, MonthKeys
+from app.month_keys import MonthKeyMissing
 from app.notation import DocumentInvalid
 from app.notice_commands import incident, notice
 from app.obligation import CURRENT, RULE_SETS, Profile
@@ -330,10 +330,7 @@ def token_citizen(_source: FromStdin) -> None:
 @keys.command("create")
 def keys_create(months: Annotated[int, typer.Option(min=1, max=120)] = 3) -> None:
     """Make the missing month keys, from this month on."""
-    folder = settings().month_keys
-    if folder is None:
-        raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
-    made = MonthKeys(folder).create(read_clock(), months)
+    made = main.month_keys(settings()).create(read_clock(), months)
     say(f"{len(made)} month keys made: {', '.join(made) or 'none was missing'}")
 
 

@@ -21,8 +21,7 @@ from app.deps import read_clock
 from app.errors import InputInvalid
 from app.insz import Insz, NotAnInsz
 from app.moments import read_day
-from app.month_keys import MonthKeys
-from app.settings import SettingInvalid, Settings
+from app.settings import Settings
 from app.wire import read_instant, read_note
 
 FAILED, CONFIGURATION = 1, 3
@@ -96,9 +95,7 @@ def settings() -> Settings:
 def office(actor: str | None = None) -> Office:
     """Database and keys, ready for use, and who acts; the demo makes what it misses."""
     chosen = settings()
-    if chosen.month_keys is None:
-        raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
-    month_keys = MonthKeys(chosen.month_keys)
+    month_keys = main.month_keys(chosen)
     if not chosen.production:
         database.upgrade(chosen.database_url)
         month_keys.create(read_clock(), months=2)

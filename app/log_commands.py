@@ -49,9 +49,8 @@ from app.console import (
 from app.deps import read_clock
 from app.log_keys import KeyUnfit, LogRewritten, state_file, vkeys
 from app.moments import brussels_date
-from app.month_keys import MonthKeys
 from app.secret_files import write_over
-from app.settings import SettingInvalid, Settings
+from app.settings import Settings
 from app.tlog import verifier, watch
 from app.tlog.note import NoteInvalid, Vkey
 
@@ -213,13 +212,12 @@ def log_check_database(
     """Hold the log in the database against itself and what was signed; exit 1 for a fault."""
     chosen = settings()
     origin, path = main.log_settings(chosen)
-    if chosen.month_keys is None:
-        raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
+    keys = main.month_keys(chosen)
     state = state_file(path)
     kept = [_text(each) for each in (older, state) if each and each.exists()]
     with ready_database(chosen).snapshot() as session, progress("checked") as advance:
         head = log_tree.head(session)
-        found = log_check.check(session, MonthKeys(chosen.month_keys), origin, kept, advance)
+        found = log_check.check(session, keys, origin, kept, advance)
         faults = list(found)
     give_rows([{"fault": fault} for fault in faults], as_json=as_json)
     if not kept:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlmodel import Session
 
-from app import answering, delivering, notice_rules, notice_view, notices, receivers
+from app import answering, delivering, main, notice_rules, notice_view, notices, receivers
 from app.answering import Discovery
 from app.console import (
     FAILED,
@@ -183,11 +183,10 @@ def notice_deliver(as_json: AsJson = False, actor: Actor = None) -> None:
 def _webhooks() -> dict[str, Webhook]:
     """The webhooks of the operator's file."""
     chosen = settings()
-    if chosen.webhooks is None:
-        raise SettingInvalid("PROTOCOLPOORT_WEBHOOKS must name the file of the webhooks")
+    file = main.needed("WEBHOOKS", chosen.webhooks, "the file of the webhooks")
     try:
-        with chosen.webhooks.open("rb") as file:
-            text = file.read(MAXIMUM + 1).decode("utf-8")
+        with file.open("rb") as given:
+            text = given.read(MAXIMUM + 1).decode("utf-8")
         return read_webhooks(text, production=chosen.production)
     except (OSError, UnicodeDecodeError):
         raise SettingInvalid("PROTOCOLPOORT_WEBHOOKS cannot be read") from None

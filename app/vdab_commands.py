@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from app import (
+    main,
     rounds,
     sealing,
     sftp,
@@ -199,12 +200,11 @@ def _post(actor: str | None, profile: str | None) -> Post:
 
 def _server() -> Server:
     chosen = settings()
-    if chosen.vdab_sftp is None:
-        raise SettingInvalid(f"{PREFIX}VDAB_SFTP must name the SFTP server of VDAB")
+    address = main.needed("VDAB_SFTP", chosen.vdab_sftp, "the SFTP server of VDAB")
     key = _set("VDAB_SFTP_KEY", chosen.vdab_sftp_key)
     hosts = _set("VDAB_KNOWN_HOSTS", chosen.vdab_known_hosts)
     try:
-        return sftp.server_at(chosen.vdab_sftp, key, hosts)
+        return sftp.server_at(address, key, hosts)
     except ValueError as rule:
         raise SettingInvalid(f"{PREFIX}VDAB_SFTP {rule}") from None
 
@@ -230,6 +230,4 @@ def _secret(file: Path) -> str:
 
 
 def _set(name: str, value: Path | None) -> Path:
-    if value is None:
-        raise SettingInvalid(f"{PREFIX}{name} must name a file or folder for the exchange")
-    return value
+    return main.needed(name, value, "a file or folder for the exchange")
