@@ -1,7 +1,6 @@
 """The commands of the notices: `protocolpoort notice ...` and `protocolpoort incident ...`."""
 
 import asyncio
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -47,13 +46,6 @@ class Outcome(StrEnum):
     CORRECTED = "corrected"
     CONFIRMED = "confirmed"
     UNDETERMINED = "undetermined"
-
-
-OUTCOMES = {
-    Outcome.CORRECTED: notice_rules.Outcome.CORRECTED,
-    Outcome.CONFIRMED: notice_rules.Outcome.CONFIRMED,
-    Outcome.UNDETERMINED: notice_rules.Outcome.UNDETERMINED,
-}
 
 
 class Kind(StrEnum):
@@ -103,21 +95,25 @@ def _told(session: Session, about: str, *, as_json: bool) -> Any:
 def notice_show(id_: Id, as_json: AsJson = False) -> None:
     """One report with all that it says; whom it is about is told by `onthulling` alone."""
     with ready_database(settings()).reading() as session:
-        found = notices.find_notice(session, id_.lower())
-        if found is None:
-            say("there is no report with this id")
-            raise typer.Exit(FAILED)
-        shown = {
-            "organisatie": found.organisation,
-            **notice_view.data_report(found),
-            "kennisgevingen": _told(session, found.id, as_json=as_json),
-        }
-    _show(shown, as_json=as_json)
+        _show(session, notices.find_notice(session, id_.lower()), "report", as_json=as_json)
 
 
-def _show(shown: Mapping[str, Any], *, as_json: bool) -> None:
+def _show(session: Session, found: Notice | Incident | None, what: str, *, as_json: bool) -> None:
+    if found is None:
+        say(f"there is no {what} with this id")
+        raise typer.Exit(FAILED)
+    said = (
+        notice_view.data_report(found)
+        if isinstance(found, Notice)
+        else notice_view.incident_report(found)
+    )
+    shown = {
+        "organisatie": found.organisation,
+        **said,
+        "kennisgevingen": _told(session, found.id, as_json=as_json),
+    }
     if as_json:
-        give_rows([dict(shown)], as_json=True)
+        give_rows([shown], as_json=True)
         return
     for name, value in shown.items():
         give(f"{name}: {_words(name, value)}")
@@ -140,8 +136,8 @@ def notice_answer(
     actor: Actor = None,
 ) -> None:
     """Answer a report. When the value was wrong, everybody who received it is told, once."""
-    desk = office(actor)
-    told = answering.answer(desk, id_.lower(), OUTCOMES[outcome], text, read_clock())
+    desk, found = office(actor), notice_rules.Outcome[outcome.name]
+    told = answering.answer(desk, id_.lower(), found, text, read_clock())
     for organisation in told:
         give(organisation)
     say(f"answered; {len(told)} organisations are told")
@@ -232,16 +228,7 @@ def _incident_row(session: Session, one: Incident, *, as_json: bool) -> dict[str
 def incident_show(id_: Id, as_json: AsJson = False) -> None:
     """One incident with all that it says, and who is to be told of it."""
     with ready_database(settings()).reading() as session:
-        found = notices.find_incident(session, id_.lower())
-        if found is None:
-            say("there is no incident with this id")
-            raise typer.Exit(FAILED)
-        shown = {
-            "organisatie": found.organisation,
-            **notice_view.incident_report(found),
-            "kennisgevingen": _told(session, found.id, as_json=as_json),
-        }
-    _show(shown, as_json=as_json)
+        _show(session, notices.find_incident(session, id_.lower()), "incident", as_json=as_json)
 
 
 @incident.command("open")
@@ -263,7 +250,7 @@ def incident_open(
     """Report an incident of the agency itself to the receivers under a protocol."""
     discovery = Discovery(
         protocol,
-        IncidentKind.ATTEMPT if kind is Kind.ATTEMPT else IncidentKind.INCIDENT,
+        IncidentKind[kind.name],
         moment("--found", found),
         text,
         tuple(dict.fromkeys(organisation or ())),
