@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from sqlmodel import Session
 
@@ -133,7 +133,8 @@ async def report_incident(gate: Gate, visit: Visit, report: IncidentReport, now:
 
     Raises AccessRefused where there is no such agreement, and InputInvalid.
     """
-    trace = Trace(type=RecordType.NOTICE, purpose=_purpose(gate.register, report.doeleinde))
+    purpose = gate.register.known_purpose(report.doeleinde) if report.doeleinde else None
+    trace = Trace(type=RecordType.NOTICE, purpose=purpose)
     await _check_moments(gate, visit, trace, report, now)
     agreed = _agreed(gate.register, visit.organisation, report, now)
     if agreed is None:
@@ -171,10 +172,6 @@ async def report_incident(gate: Gate, visit: Visit, report: IncidentReport, now:
     await gate.act(visit, trace, lambda db: notices.add(db, incident), Answered.MADE)
     # Report and record are durable here; nothing has left yet.
     return answer
-
-
-def _purpose(register: Register, purpose: str | None) -> str | None:
-    return register.known_purpose(purpose) if purpose else None
 
 
 def _agreed(
@@ -222,7 +219,9 @@ async def list_reports(gate: Gate, visit: Visit, cursor: str | None, now: dateti
         try:
             before = key.reveal(kind, cursor)
         except ValueError:
-            await _refuse_cursor(gate, visit, trace)
+            rule = "must be the `next` of another page of this organisation"
+            issue = Issue(IssueType.INVALID_STRUCTURE, rule, "query", "cursor")
+            await gate.refuse(visit, trace, InputInvalid([issue]))
     found, items = await gate.database.read(_page, organisation, before)
     next_ = key.hide(kind, found[PAGE - 1].id) if len(found) > PAGE else None
     answer = notice_view.encode_page(items, next_)
@@ -245,12 +244,6 @@ def _fetched(
     """The record that a notification was fetched, which names it."""
     trace = Trace(type=RecordType.NOTICE, parent=row.id)
     return but(visit, event_id=new_event_id(now)), Told(trace, notice_view.encode(item))
-
-
-async def _refuse_cursor(gate: Gate, visit: Visit, trace: Trace) -> NoReturn:
-    rule = "must be the `next` of another page of this organisation"
-    issue = Issue(IssueType.INVALID_STRUCTURE, rule, "query", "cursor")
-    await gate.refuse(visit, trace, InputInvalid([issue]))
 
 
 def _page(
