@@ -165,7 +165,7 @@ def _closed(door: Door[Body], visit: Visit, caller: Caller | Citizen) -> Fault |
     """Why the door stays closed to this token: its kind, its scopes, or another sender."""
     if door.citizen != isinstance(caller, Citizen):
         return TokenKindWrong()
-    if door.scopes and not any(caller.has(scope) for scope in door.scopes):
+    if door.scopes and caller.scopes.isdisjoint(door.scopes):
         return ScopeMissing(door.scopes)
     if visit.system not in (None, caller.organisation):
         return SenderMismatch()
