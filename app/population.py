@@ -307,24 +307,22 @@ def is_replaced(source: Source, insz: Insz) -> bool:
 
 def contacts_of(source: Source, numbers: Collection[str]) -> dict[str, Mapping[str, Any]]:
     """The contact details that the register has of these persons."""
-    rows = driver.of(source).rows(_CONTACTS, numbers=[*dict.fromkeys(numbers)])
-    return {insz: driver.json(contact) for insz, contact in rows if contact is not None}
-
-
-_CONTACTS = """
-    SELECT p.insz, CAST(p.contact AS TEXT)
-    FROM EACH(:numbers) AS given CROSS JOIN person p WHERE p.insz = given.value
-"""
+    return _said(source, "contact", numbers)
 
 
 def profiles_of(source: Source, numbers: Collection[str]) -> dict[str, Mapping[str, Any]]:
     """What the register says of these persons that the KBI does not (`profiel`)."""
-    rows = driver.of(source).rows(_PROFILES, numbers=[*dict.fromkeys(numbers)])
-    return {insz: driver.json(profile) for insz, profile in rows if profile is not None}
+    return _said(source, "profile", numbers)
 
 
-_PROFILES = """
-    SELECT p.insz, CAST(p.profile AS TEXT)
+def _said(source: Source, column: str, numbers: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    statement = _SAID.format(column=column)
+    rows = driver.of(source).rows(statement, numbers=[*dict.fromkeys(numbers)])
+    return {insz: driver.json(said) for insz, said in rows if said is not None}
+
+
+_SAID = """
+    SELECT p.insz, CAST(p.{column} AS TEXT)
     FROM EACH(:numbers) AS given CROSS JOIN person p WHERE p.insz = given.value
 """
 
