@@ -65,17 +65,21 @@ class Door(Generic[Body]):
     """What an operation demands of a request before its use case sees it."""
 
     operation: str
-    method: str
     route: str
     body: type[Body] | None = None  # None: the operation has none
     scopes: tuple[str, ...] = ()  # one of them; none: any token of its kind
-    personal: bool = False  # returns personal data, so the acting user must be named
+    personal: bool = True  # returns personal data, so the acting user must be named
     days: tuple[str, ...] = ()  # its query parameters that are dates
     paged: bool = False  # its answer comes in pages: `cursor` is a query parameter too
     sealed: bool = False  # its cursor is opaque, and no number
     citizen: bool = False  # for the person of a citizen token alone; else for organisations alone
     produces: str = JSON  # the media type of its answer
     limit: int = BODY_LIMIT  # bytes of its body
+
+    @property
+    def method(self) -> str:
+        """The one method that it takes."""
+        return "POST" if self.body else "GET"
 
     @property
     def parameters(self) -> tuple[str, ...]:

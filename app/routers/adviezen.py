@@ -12,19 +12,15 @@ router = APIRouter()
 
 QUERY = Door(
     operation="queryAdvies",
-    method="POST",
     route="/adviezen/query",
     body=AdviceQuestion,
     scopes=("inb_advies_v1_G",),
-    personal=True,
 )
 BATCH = Door(
     operation="queryAdviesBatch",
-    method="POST",
     route="/adviezen/queryBatch",
     body=AdviceBatch,
     scopes=("inb_advies_v1_G",),
-    personal=True,
     limit=BATCH_LIMIT,
 )
 

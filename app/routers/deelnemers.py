@@ -12,11 +12,9 @@ router = APIRouter()
 
 QUERY = Door(
     operation="queryDeelnemers",
-    method="POST",
     route="/deelnemers/query",
     body=ParticipantsQuestion,
     scopes=("inb_deelnemers_v1_G",),
-    personal=True,
 )
 
 

@@ -12,19 +12,15 @@ router = APIRouter()
 
 QUERY = Door(
     operation="queryDossier",
-    method="POST",
     route="/dossiers/query",
     body=DossierQuestion,
     scopes=("inb_dossier_v1_G",),
-    personal=True,
 )
 BATCH = Door(
     operation="queryDossierBatch",
-    method="POST",
     route="/dossiers/queryBatch",
     body=DossierBatch,
     scopes=("inb_dossier_v1_G",),
-    personal=True,
     limit=BATCH_LIMIT,
 )
 

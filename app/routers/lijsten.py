@@ -19,28 +19,24 @@ AGE = "application/octet-stream"
 
 CREATE = Door(
     operation="createLijst",
-    method="POST",
     route="/lijsten",
     body=ListQuestion,
     scopes=(SCOPE,),
-    personal=True,
 )
-GET = Door[NoBody](operation="getLijst", method="GET", route="/lijsten/{lijstId}", scopes=(SCOPE,))
+GET = Door[NoBody](
+    operation="getLijst", route="/lijsten/{lijstId}", scopes=(SCOPE,), personal=False
+)
 FILE = Door[NoBody](
     operation="getLijstBestand",
-    method="GET",
     route="/lijsten/{lijstId}/bestand",
     scopes=(SCOPE,),
-    personal=True,
     produces=AGE,
 )
 KEY = Door(
     operation="overhandigSleutel",
-    method="POST",
     route="/lijsten/{lijstId}/sleutel",
     body=KeyQuestion,
     scopes=(KEY_SCOPE,),
-    personal=True,
 )
 
 

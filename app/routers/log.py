@@ -35,10 +35,8 @@ ANEW = {"Cache-Control": "no-cache"}
 
 ENTRIES = Door[NoBody](
     operation="getLogEntries",
-    method="GET",
     route="/log/tile/entries/{N}",
     scopes=(AUDIT,),
-    personal=True,
     produces=OCTETS,
 )
 

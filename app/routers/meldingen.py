@@ -15,28 +15,22 @@ router = APIRouter()
 
 LIST = Door[NoBody](
     operation="listMeldingen",
-    method="GET",
     route="/meldingen",
     scopes=(READ,),
-    personal=True,
     paged=True,
     sealed=True,
 )
 DATA = Door(
     operation="createMeldingGegevenskwaliteit",
-    method="POST",
     route="/meldingen/gegevenskwaliteit",
     body=DataReport,
     scopes=(REPORT,),
-    personal=True,
 )
 INCIDENT = Door(
     operation="createMeldingIncident",
-    method="POST",
     route="/meldingen/incidenten",
     body=IncidentReport,
     scopes=(REPORT,),
-    personal=True,
 )
 
 

@@ -12,8 +12,8 @@ router = APIRouter()
 
 LIST = Door[NoBody](
     operation="listMijnRaadplegingen",
-    method="GET",
     route="/mijnRaadplegingen",
+    personal=False,
     paged=True,
     citizen=True,
 )

@@ -9,7 +9,9 @@ from app.gate import Gate
 
 router = APIRouter()
 
-GET = Door[NoBody](operation="getMijnToegang", method="GET", route="/mijnToegang", days=("datum",))
+GET = Door[NoBody](
+    operation="getMijnToegang", route="/mijnToegang", personal=False, days=("datum",)
+)
 
 
 @entrance(router, GET)

@@ -15,43 +15,33 @@ router = APIRouter()
 
 QUERY = Door(
     operation="queryToegangen",
-    method="POST",
     route="/toegangen/query",
     body=AccessQuery,
     scopes=(AUDIT, AUDIT_OWN),
-    personal=True,
 )
 EXPORT = Door(
     operation="exportToegangen",
-    method="POST",
     route="/toegangen/export",
     body=ExportQuery,
     scopes=(AUDIT,),
-    personal=True,
     produces="application/zip",
 )
 GET = Door[NoBody](
     operation="getToegang",
-    method="GET",
     route="/toegangen/{toegangId}",
     scopes=(AUDIT, AUDIT_OWN),
-    personal=True,
 )
 PROOF = Door[NoBody](
     operation="getToegangBewijs",
-    method="GET",
     route="/toegangen/{toegangId}/bewijs",
     scopes=(AUDIT, AUDIT_OWN),
-    personal=True,
     produces="text/plain",
 )
 UNVEIL = Door(
     operation="onthulToegang",
-    method="POST",
     route="/toegangen/{toegangId}/onthulling",
     body=Occasion,
     scopes=(REVEAL,),
-    personal=True,
 )
 
 
