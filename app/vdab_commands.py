@@ -149,17 +149,15 @@ def vdab_release_command(
 def vdab_list(as_json: AsJson = False) -> None:
     """Every round, newest first, and its files."""
     with ready_database(settings()).reading() as session:
-        every = rounds.newest_first(session)
-        files = [file for one in every for file in rounds.files_of(session, one)]
-    rows: list[dict[str, Any]] = [
-        {
-            "ronde": one.label,
-            "toestand": one.state.value,
-            "personen": one.persons,
-            "bestanden": [_told(file) for file in files if file.round == one.id],
-        }
-        for one in every
-    ]
+        rows: list[dict[str, Any]] = [
+            {
+                "ronde": one.label,
+                "toestand": one.state.value,
+                "personen": one.persons,
+                "bestanden": [_told(file) for file in rounds.files_of(session, one)],
+            }
+            for one in rounds.newest_first(session)
+        ]
     if as_json:
         give_rows(rows, as_json=True)
         return
