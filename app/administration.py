@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 from sqlmodel import Session
 
@@ -17,6 +18,8 @@ from app.month_keys import MonthKeys
 from app.protocols import Change, Source
 from app.record import Agreement, Origin, RecordType, Trace
 from app.tlog.note import Vkey
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -61,42 +64,26 @@ def record(
 
 def load(office: Office, sources: Sequence[Source], now: datetime) -> list[Change]:
     """Load documents and lists in one transaction."""
-    return _act(office, "protocolLoad", now, None, lambda db: protocols.load(db, sources, now))
+    return _act(office, "protocolLoad", now, None, protocols.load, sources, now)
 
 
 def activate(
     office: Office, protocol: str, version: str | None, now: datetime, reason: str | None = None
 ) -> list[Change]:
     """Put a draft in force for its own dates."""
-    return _act(
-        office,
-        "protocolActivate",
-        now,
-        reason,
-        lambda db: protocols.activate(db, protocol, version, now),
-    )
+    return _act(office, "protocolActivate", now, reason, protocols.activate, protocol, version, now)
 
 
 def suspend(office: Office, protocol: str, reason: str, now: datetime) -> list[Change]:
     """Suspend a protocol for every answer after this."""
-    since = brussels_date(now)
-    return _act(
-        office,
-        "protocolSuspend",
-        now,
-        reason,
-        lambda db: protocols.set_suspension(db, protocol, since, reason),
-    )
+    change, since = protocols.set_suspension, brussels_date(now)
+    return _act(office, "protocolSuspend", now, reason, change, protocol, since, reason)
 
 
 def resume(office: Office, protocol: str, now: datetime, reason: str | None = None) -> list[Change]:
     """Lift a suspension."""
     return _act(
-        office,
-        "protocolResume",
-        now,
-        reason,
-        lambda db: protocols.set_suspension(db, protocol, None, None),
+        office, "protocolResume", now, reason, protocols.set_suspension, protocol, None, None
     )
 
 
@@ -110,13 +97,7 @@ def end(
     reason: str | None = None,
 ) -> list[Change]:
     """End a protocol after its `last` valid day, or as a `notice` given on that day says."""
-    return _act(
-        office,
-        "protocolEnd",
-        now,
-        reason,
-        lambda db: protocols.set_end(db, protocol, last, notice),
-    )
+    return _act(office, "protocolEnd", now, reason, protocols.set_end, protocol, last, notice)
 
 
 def settle_legal_ground(
@@ -128,27 +109,15 @@ def settle_legal_ground(
     reason: str | None = None,
 ) -> list[Change]:
     """Settle the last day of the legal ground of one purpose, or of all; None is `geen`."""
-    return _act(
-        office,
-        "protocolSet",
-        now,
-        reason,
-        lambda db: protocols.set_legal_ground_end(db, protocol, purpose, last),
-        purpose,
-    )
+    change = protocols.set_legal_ground_end
+    return _act(office, "protocolSet", now, reason, change, protocol, purpose, last)
 
 
 def settle_start(
     office: Office, protocol: str, name: str, since: date, now: datetime, reason: str | None = None
 ) -> list[Change]:
     """Settle a day from which the protocol counts a term: one of `protocols.STARTS`."""
-    return _act(
-        office,
-        "protocolSet",
-        now,
-        reason,
-        lambda db: protocols.set_start(db, protocol, name, since),
-    )
+    return _act(office, "protocolSet", now, reason, protocols.set_start, protocol, name, since)
 
 
 def set_recipient(
@@ -282,20 +251,21 @@ def _act(
     operation: str,
     now: datetime,
     reason: str | None,
-    act: Callable[[Session], list[Change]],
-    purpose: str | None = None,
+    act: Callable[Concatenate[Session, P], list[Change]],
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> list[Change]:
     """Run an act and write one record for each version that it touched; all or nothing."""
     with office.database.writing() as session:
         # Before the first look at the register: what another act changes meanwhile is not missed.
         access_log.lock(session)
-        changes = act(session)
+        changes = act(session, *args, **kwargs)
         for change in changes:
             agreed = Agreement(change.protocol, change.version, change.hash, lists=change.lists)
             trace = Trace(
                 type=RecordType.ADMIN,
                 agreement=agreed,
-                purpose=purpose,
+                purpose=change.purpose,
                 as_of=change.day,
                 reason_reference=f"{change.kind}: {reason}" if reason else change.kind,
             )
