@@ -207,43 +207,31 @@ def rotate_key(
     return vkey
 
 
-def record_export(
+def record_reading(
     office: Office,
+    operation: str,
     span: range,
     now: datetime,
-    reason: str | None = None,
+    reason: str | None,
     *,
     begun: str | None = None,
     manifest: str | None = None,
 ) -> str:
-    """Record that a range of the log is written out: before it begins, and when it is whole.
+    """Record that a stretch of the log is read by a command, before it is read; its id.
 
-    `begun` is the id of the first of the two records, `manifest` the digest in the second.
-    Returns the id of the record.
+    Of an export once more, when it is whole: `begun` is the id of the first record, `manifest` the
+    digest of what was written.
     """
-    trace = Trace(
-        type=RecordType.LOG_READ,
-        reason_reference=reason,
-        parent=begun,
-        counts={"firstIndex": span.start, "lastIndex": span.stop - 1, "records": len(span)},
-        manifest=manifest,
-    )
-    with office.database.writing() as session:
-        return record(session, office, "logExport", trace, now)
-
-
-def record_reading(
-    office: Office, operation: str, span: range, now: datetime, reason: str | None = None
-) -> None:
-    """Record that a stretch of the log is read by a command, before it is read."""
     counts = {"firstIndex": span.start, "lastIndex": span.stop - 1} if span else {}
     trace = Trace(
         type=RecordType.LOG_READ,
         reason_reference=reason,
+        parent=begun,
         counts={**counts, "records": len(span)},
+        manifest=manifest,
     )
     with office.database.writing() as session:
-        record(session, office, operation, trace, now)
+        return record(session, office, operation, trace, now)
 
 
 def _act(

@@ -175,7 +175,7 @@ def log_export(
         )
     told = _covering(chosen, desk, span.stop)
     # Before and after: whatever stops it, what was read has a record.
-    begun = administration.record_export(desk, span, read_clock(), reason)
+    begun = administration.record_reading(desk, "logExport", span, read_clock(), reason)
     about = {"eventId": begun, **({"reason": reason} if reason else {})}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # the draft goes, as with Ctrl-C
     handle, name = tempfile.mkstemp(suffix=".part", prefix=f".{file.name}.", dir=file.parent)
@@ -189,8 +189,8 @@ def log_export(
             manifest = exports.write_range(
                 session, made, span, told, about, lambda index: advance(index - span.start + 1)
             )
-        administration.record_export(
-            desk, span, read_clock(), reason, begun=begun, manifest=manifest
+        administration.record_reading(
+            desk, "logExport", span, read_clock(), reason, begun=begun, manifest=manifest
         )
         os.replace(draft, file)
     except (LookupError, ValueError) as gap:
