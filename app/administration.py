@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 from sqlmodel import Session
 
@@ -18,6 +19,8 @@ from app.protocols import Change, Source
 from app.record import Agreement, Origin, RecordType, Trace
 from app.tlog.note import Vkey
 
+P = ParamSpec("P")
+
 
 @dataclass(frozen=True)
 class Office:
@@ -29,48 +32,58 @@ class Office:
     actor: str | None = None
 
 
+def record(
+    session: Session,
+    office: Office,
+    operation: str,
+    trace: Trace,
+    now: datetime,
+    organisation: str | None = None,
+    reference: str | None = None,
+) -> str:
+    """Record an act of the office in the transaction of what it does; the id of the record.
+
+    Raises ClockBehind, so that the act does not stand either.
+    """
+    return access_log.write_command(
+        session,
+        office.keys,
+        office.origin,
+        operation,
+        trace,
+        now,
+        office.actor,
+        organisation,
+        reference,
+    )
+
+
 # All of these raise RegisterRefused, and ClockBehind when the clock stands before the log: then
 # nothing is changed.
 
 
 def load(office: Office, sources: Sequence[Source], now: datetime) -> list[Change]:
     """Load documents and lists in one transaction."""
-    return _act(office, "protocolLoad", now, None, lambda db: protocols.load(db, sources, now))
+    return _act(office, "protocolLoad", now, None, protocols.load, sources, now)
 
 
 def activate(
     office: Office, protocol: str, version: str | None, now: datetime, reason: str | None = None
 ) -> list[Change]:
     """Put a draft in force for its own dates."""
-    return _act(
-        office,
-        "protocolActivate",
-        now,
-        reason,
-        lambda db: protocols.activate(db, protocol, version, now),
-    )
+    return _act(office, "protocolActivate", now, reason, protocols.activate, protocol, version, now)
 
 
 def suspend(office: Office, protocol: str, reason: str, now: datetime) -> list[Change]:
     """Suspend a protocol for every answer after this."""
-    since = brussels_date(now)
-    return _act(
-        office,
-        "protocolSuspend",
-        now,
-        reason,
-        lambda db: protocols.set_suspension(db, protocol, since, reason),
-    )
+    change, since = protocols.set_suspension, brussels_date(now)
+    return _act(office, "protocolSuspend", now, reason, change, protocol, since, reason)
 
 
 def resume(office: Office, protocol: str, now: datetime, reason: str | None = None) -> list[Change]:
     """Lift a suspension."""
     return _act(
-        office,
-        "protocolResume",
-        now,
-        reason,
-        lambda db: protocols.set_suspension(db, protocol, None, None),
+        office, "protocolResume", now, reason, protocols.set_suspension, protocol, None, None
     )
 
 
@@ -84,13 +97,7 @@ def end(
     reason: str | None = None,
 ) -> list[Change]:
     """End a protocol after its `last` valid day, or as a `notice` given on that day says."""
-    return _act(
-        office,
-        "protocolEnd",
-        now,
-        reason,
-        lambda db: protocols.set_end(db, protocol, last, notice),
-    )
+    return _act(office, "protocolEnd", now, reason, protocols.set_end, protocol, last, notice)
 
 
 def settle_legal_ground(
@@ -102,27 +109,15 @@ def settle_legal_ground(
     reason: str | None = None,
 ) -> list[Change]:
     """Settle the last day of the legal ground of one purpose, or of all; None is `geen`."""
-    return _act(
-        office,
-        "protocolSet",
-        now,
-        reason,
-        lambda db: protocols.set_legal_ground_end(db, protocol, purpose, last),
-        purpose,
-    )
+    change = protocols.set_legal_ground_end
+    return _act(office, "protocolSet", now, reason, change, protocol, purpose, last)
 
 
 def settle_start(
     office: Office, protocol: str, name: str, since: date, now: datetime, reason: str | None = None
 ) -> list[Change]:
     """Settle a day from which the protocol counts a term: one of `protocols.STARTS`."""
-    return _act(
-        office,
-        "protocolSet",
-        now,
-        reason,
-        lambda db: protocols.set_start(db, protocol, name, since),
-    )
+    return _act(office, "protocolSet", now, reason, protocols.set_start, protocol, name, since)
 
 
 def set_recipient(
@@ -142,8 +137,8 @@ def set_recipient(
             return False
         print_ = sealing.fingerprint(recipient) if recipient else None
         said = f"{organisation}: {reason}" if reason else organisation
-        trace = Trace(reason_reference=said, key_fingerprint=print_)
-        _record(session, office, "recipientSet", trace, now)
+        trace = Trace(type=RecordType.ADMIN, reason_reference=said, key_fingerprint=print_)
+        record(session, office, "recipientSet", trace, now)
     return True
 
 
@@ -151,8 +146,9 @@ def accept_clock(office: Office, reason: str, now: datetime) -> None:
     """Take the clock as it stands: the newest record was dated by a clock that ran ahead."""
     with office.database.writing() as session:
         forgotten = access_log.reset_clock(session, now)
-        trace = Trace(reason_reference=f"{rfc3339(forgotten)}: {reason}" if forgotten else reason)
-        _record(session, office, "clockAccept", trace, now)
+        said = f"{rfc3339(forgotten)}: {reason}" if forgotten else reason
+        trace = Trace(type=RecordType.ADMIN, reason_reference=said)
+        record(session, office, "clockAccept", trace, now)
 
 
 def adopt_key(office: Office, origin: str, key_file: Path, now: datetime) -> Vkey:
@@ -173,7 +169,8 @@ def adopt_key(office: Office, origin: str, key_file: Path, now: datetime) -> Vke
         head = access_log.lock(session)
         _need_no_key(session)
         log_keys.add(session, vkey, head.size, "", now)
-        _record(session, office, "logKeyCreate", Trace(reason_reference=vkey.text), now)
+        trace = Trace(type=RecordType.ADMIN, reason_reference=vkey.text)
+        record(session, office, "logKeyCreate", trace, now)
     return vkey
 
 
@@ -203,57 +200,38 @@ def rotate_key(
             endorsement = before.sign(log_keys.endorsed_text(vkey, head.size))
             log_keys.add(session, vkey, head.size, endorsement, now)
             said = f"{vkey.text}: {reason}" if reason else vkey.text
-            _record(session, office, "logKeyRotate", Trace(reason_reference=said), now)
+            trace = Trace(type=RecordType.ADMIN, reason_reference=said)
+            record(session, office, "logKeyRotate", trace, now)
     with suppress(FileNotFoundError):  # a service that runs has put it in place
         os.replace(waiting, key_file)
     return vkey
 
 
-def record_export(
+def record_reading(
     office: Office,
+    operation: str,
     span: range,
     now: datetime,
-    reason: str | None = None,
+    reason: str | None,
     *,
     begun: str | None = None,
     manifest: str | None = None,
 ) -> str:
-    """Record that a range of the log is written out: before it begins, and when it is whole.
+    """Record that a stretch of the log is read by a command, before it is read; its id.
 
-    `begun` is the id of the first of the two records, `manifest` the digest in the second.
-    Returns the id of the record.
+    Of an export once more, when it is whole: `begun` is the id of the first record, `manifest` the
+    digest of what was written.
     """
-    trace = Trace(
-        type=RecordType.LOG_READ,
-        reason_reference=reason,
-        parent=begun,
-        counts={"firstIndex": span.start, "lastIndex": span.stop - 1, "records": len(span)},
-        manifest=manifest,
-    )
-    with office.database.writing() as session:
-        return _record(session, office, "logExport", trace, now)
-
-
-def record_reading(
-    office: Office, operation: str, span: range, now: datetime, reason: str | None = None
-) -> None:
-    """Record that a stretch of the log is read by a command, before it is read."""
     counts = {"firstIndex": span.start, "lastIndex": span.stop - 1} if span else {}
     trace = Trace(
         type=RecordType.LOG_READ,
         reason_reference=reason,
+        parent=begun,
         counts={**counts, "records": len(span)},
+        manifest=manifest,
     )
     with office.database.writing() as session:
-        _record(session, office, operation, trace, now)
-
-
-def _record(session: Session, office: Office, operation: str, trace: Trace, now: datetime) -> str:
-    if trace.type is RecordType.ACCESS:
-        trace = replace(trace, type=RecordType.ADMIN)
-    return access_log.write_command(
-        session, office.keys, office.origin, operation, trace, now, office.actor
-    )
+        return record(session, office, operation, trace, now)
 
 
 def _act(
@@ -261,21 +239,23 @@ def _act(
     operation: str,
     now: datetime,
     reason: str | None,
-    act: Callable[[Session], list[Change]],
-    purpose: str | None = None,
+    act: Callable[Concatenate[Session, P], list[Change]],
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> list[Change]:
     """Run an act and write one record for each version that it touched; all or nothing."""
     with office.database.writing() as session:
         # Before the first look at the register: what another act changes meanwhile is not missed.
         access_log.lock(session)
-        changes = act(session)
+        changes = act(session, *args, **kwargs)
         for change in changes:
             agreed = Agreement(change.protocol, change.version, change.hash, lists=change.lists)
             trace = Trace(
+                type=RecordType.ADMIN,
                 agreement=agreed,
-                purpose=purpose,
+                purpose=change.purpose,
                 as_of=change.day,
                 reason_reference=f"{change.kind}: {reason}" if reason else change.kind,
             )
-            _record(session, office, operation, trace, now)
+            record(session, office, operation, trace, now)
     return changes

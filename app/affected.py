@@ -16,7 +16,7 @@ from sqlmodel import Session
 from app import log_search
 from app.errors import Outcome
 from app.moments import read_moment
-from app.month_keys import MonthKey, MonthKeyMissing, MonthKeys
+from app.month_keys import MonthKeys, Opener
 from app.record import RecordType
 
 # A report of wrong data is about a person, and discloses nothing of her.
@@ -51,36 +51,6 @@ class Summary:
     lists: set[str] = field(default_factory=set)
 
 
-class _Opener:
-    """Opens the tokens of one month after another: of the keys only the newest is kept."""
-
-    def __init__(self, keys: MonthKeys) -> None:
-        self._keys = keys
-        self._month = ""
-        self._key: MonthKey | None = None
-
-    def number(self, record: Mapping[str, Any]) -> str | None:
-        """Whom a record is about; None when the key of its month is destroyed.
-
-        Raises MonthKeyMissing for a key that cannot be read, or is another one.
-        """
-        month = record["recordedAt"][:7]
-        if month != self._month:
-            self._month, self._key = month, self._read(read_moment(record["recordedAt"]))
-        try:
-            return self._key.reveal("subject", record["subject"]) if self._key else None
-        except ValueError:
-            raise MonthKeyMissing(f"{month}.key does not open the records of its month") from None
-
-    def _read(self, moment: datetime) -> MonthKey | None:
-        try:
-            return self._keys.stored(moment)
-        except MonthKeyMissing:
-            if self._keys.has(moment):
-                raise  # it is there and cannot be read: nobody may think that its term has ended
-            return None
-
-
 def reached(
     session: Session,
     keys: MonthKeys,
@@ -93,10 +63,10 @@ def reached(
     organisation: str | None = None,
 ) -> Iterator[Reached]:
     """Every person whom an answer to the client was about, oldest first; `summary` counts along."""
-    opener = _Opener(keys)
+    opener = Opener(keys)
 
     def of_person(record: Mapping[str, Any]) -> Reached:
-        number = opener.number(record)
+        number = opener.subject(record)
         summary.records += 1
         if number is None:
             summary.unreadable[record["recordedAt"][:7]] += 1

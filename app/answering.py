@@ -10,11 +10,19 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from app import access_log, log_search, notice_rules, notices, protocols, receivers
+from app import (
+    access_log,
+    administration,
+    log_search,
+    notice_rules,
+    notices,
+    protocols,
+    receivers,
+)
 from app.administration import Office
 from app.insz import Insz
-from app.moments import brussels_date, read_moment
-from app.month_keys import MonthKeyMissing
+from app.moments import brussels_date
+from app.month_keys import Opener
 from app.notice_rules import Event, IncidentKind, IncidentState, Kind, Outcome, State
 from app.notices import Incident, Notice
 from app.policy import Clause
@@ -77,7 +85,7 @@ def answer(office: Office, id_: str, outcome: Outcome, text: str, now: datetime)
             reason_reference=outcome.value,
             counts={"organisations": len(told)},
         )
-        acted = _record(session, office, "noticeAnswer", answered, now)
+        acted = administration.record(session, office, "noticeAnswer", answered, now)
         # Not the report: its id tells another organisation when it was made.
         _tell(session, office, but(trace, parent=acted), notice.id, event, told, now)
     return sorted(told)
@@ -88,16 +96,10 @@ def _person(session: Session, office: Office, notice: Notice) -> Insz:
     kept = log_search.find(session, notice.id)
     if kept is None:
         raise NoticeRefused("its record is gone: whom it was about nobody knows")
-    moment = read_moment(kept.record["recordedAt"])
-    try:
-        key = office.keys.stored(moment)
-    except MonthKeyMissing:
-        if office.keys.has(moment):
-            raise  # it is there and cannot be read
-        raise NoticeRefused(
-            "the key of its month is gone: whom it was about nobody knows"
-        ) from None
-    return Insz(key.reveal("subject", kept.record["subject"]))
+    subject = Opener(office.keys).subject(kept.record)
+    if subject is None:
+        raise NoticeRefused("the key of its month is gone: whom it was about nobody knows")
+    return Insz(subject)
 
 
 def _tell(
@@ -113,7 +115,7 @@ def _tell(
     for organisation, ids in sorted(told.items()):
         counts = {"accesses": len(ids)}
         noted = but(trace, reason_reference=event.value, counts=counts)
-        id_ = _record(session, office, "noticeNotify", noted, now, organisation)
+        id_ = administration.record(session, office, "noticeNotify", noted, now, organisation)
         notices.notify(session, id_, about, event, organisation, ids, now)
 
 
@@ -142,7 +144,7 @@ def open_incident(office: Office, found: Discovery, now: datetime) -> tuple[str,
             reason_reference=found.kind.value,
             counts={"organisations": len(told)},
         )
-        id_ = _record(session, office, "incidentOpen", trace, now)
+        id_ = administration.record(session, office, "incidentOpen", trace, now)
         incident = Incident(
             id=id_,
             organisation=provider,
@@ -192,30 +194,10 @@ def go_on(office: Office, id_: str, state: IncidentState, text: str, now: dateti
         closes = state is IncidentState.CLOSED
         trace = Trace(type=RecordType.NOTICE, parent=id_, reason_reference=state.value)
         operation = "incidentClose" if closes else "incidentUpdate"
-        _record(session, office, operation, trace, now)
+        administration.record(session, office, operation, trace, now)
         if closes:
             concerned = {row.organisation for row in notices.told_of(session, id_)}
             if not incident.by_agency:
                 concerned.add(incident.organisation)
             told: dict[str, list[str]] = {organisation: [] for organisation in concerned}
             _tell(session, office, trace, id_, Event.INCIDENT_CLOSED, told, now)
-
-
-def _record(
-    session: Session,
-    office: Office,
-    operation: str,
-    trace: Trace,
-    now: datetime,
-    organisation: str | None = None,
-) -> str:
-    return access_log.write_command(
-        session,
-        office.keys,
-        office.origin,
-        operation,
-        trace,
-        now,
-        office.actor,
-        organisation,
-    )

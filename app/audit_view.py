@@ -76,13 +76,9 @@ def search_of(session: Session, query: AccessFilters, keys: MonthKeys, own: Own)
     if query.insz:
         # An organisation sees what it asked, and not which numbers belong to one person.
         numbers = population.numbers_of(session, query.insz) if own is None else [query.insz.digits]
-        subjects = tuple(
-            key.hide("subject", number)
-            for key in keys.kept(query.van, query.tot)
-            for number in numbers
-        )
+        subjects = keys.hidden("subject", numbers, query.van, query.tot)
     if query.gebruiker:
-        users = tuple(key.hide("user", query.gebruiker) for key in keys.kept(query.van, query.tot))
+        users = keys.hidden("user", [query.gebruiker], query.van, query.tot)
     return Search(
         organisation=query.organisatie,
         among=own,

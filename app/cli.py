@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 import uvicorn
-from rich.progress import Progress
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import (
@@ -24,20 +23,22 @@ from app import (
     protocols,
     roles,
 )
+from app.answering import NoticeRefused
 from app.console import (
     CONFIGURATION,
     FAILED,
     Actor,
     AsJson,
     FromStdin,
+    NeededReason,
     day,
     give,
     give_rows,
     insz_from_stdin,
-    messages,
     moment,
     note,
     office,
+    progress,
     ready_database,
     say,
     settings,
@@ -50,18 +51,21 @@ from app.errors import ClockBehind, LogUnavailable
 from app.intake import Delivery, Report, Skipped, Stored
 from app.list_commands import lists, recipient
 from app.log_commands import log
-from app.log_keys import LogRewritten, vkeys
+from app.log_keys import KeyUnfit, LogRewritten, vkeys
 from app.moments import rfc3339
-from app.month_keys import MonthKeyMissing, MonthKeys
+from app.month_keys import MonthKeyMissing
 from app.notation import DocumentInvalid
 from app.notice_commands import incident, notice
 from app.obligation import CURRENT, RULE_SETS, Profile
 from app.own_advice import AdviceRefused, Asked
-from app.register_commands import attempt, protocol, protocol_files, report_faults
+from app.protocols import RegisterRefused
+from app.pruning import PruningRefused
+from app.register_commands import protocol, protocol_files, report_faults
 from app.retention_commands import retention_group
 from app.serving import SERVER
 from app.settings import SettingInvalid
 from app.tokens import DemoIssuer, IssuersInvalid
+from app.vdab import ExchangeRefused
 from app.vdab_commands import vdab
 
 app = typer.Typer(
@@ -96,35 +100,49 @@ for name, group in {
     app.add_typer(group, name=name)
 
 
+# How a command ends that something keeps from its work: what is said of it, and the exit code.
+ENDS: Mapping[type[Exception], tuple[str, int]] = {
+    AdviceRefused: ("{0}", FAILED),
+    RegisterRefused: ("{0}", FAILED),
+    ExchangeRefused: ("refused: {0}", FAILED),
+    NoticeRefused: ("nothing was changed: {0}", FAILED),
+    database.UpgradeRefused: ("nothing was changed: {0}", FAILED),
+    PruningRefused: ("nothing was changed: {0}", CONFIGURATION),
+    roles.RoleUnfit: ("nothing was changed: {0}", CONFIGURATION),
+    SettingInvalid: ("{0}", CONFIGURATION),
+    main.NotReady: ("{0}", CONFIGURATION),
+    MonthKeyMissing: ("{0}", CONFIGURATION),
+    IssuersInvalid: ("{0}", CONFIGURATION),
+    KeyUnfit: ("{0}", CONFIGURATION),
+    ClockBehind: (
+        "nothing was changed: the clock of this machine stands before the newest record of the "
+        "log. Set the clock right; or, when that record was dated by a clock that ran ahead, run "
+        "`protocolpoort clock accept`",
+        CONFIGURATION,
+    ),
+    LogRewritten: ("the access log does not hold: {0}", CONFIGURATION),
+    LogUnavailable: ("nothing was changed: the access log takes no record", CONFIGURATION),
+    DocumentInvalid: (
+        "the register holds a document that this version cannot read: run `doctor`",
+        CONFIGURATION,
+    ),
+    OSError: ("this machine refuses: {0}", CONFIGURATION),
+    OverflowError: ("this machine refuses: {0}", CONFIGURATION),
+    SQLAlchemyError: (
+        "the database does not answer as it should: {0.__class__.__name__}",
+        CONFIGURATION,
+    ),
+}
+
+
 def run() -> None:
-    """Run a command; what the operator can mend is one line and exit code 3."""
+    """Run a command; what the operator can mend, or what is refused, is one line."""
     try:
         app()
-    except (SettingInvalid, main.NotReady, MonthKeyMissing, IssuersInvalid) as error:
-        say(str(error))
-        sys.exit(CONFIGURATION)
-    except ClockBehind:
-        say(
-            "nothing was changed: the clock of this machine stands before the newest record of "
-            "the log. Set the clock right; or, when that record was dated by a clock that ran "
-            "ahead, run `protocolpoort clock accept`"
-        )
-        sys.exit(CONFIGURATION)
-    except LogRewritten as how:
-        say(f"the access log does not hold: {how}")
-        sys.exit(CONFIGURATION)
-    except LogUnavailable:
-        say("nothing was changed: the access log takes no record")
-        sys.exit(CONFIGURATION)
-    except DocumentInvalid:
-        say("the register holds a document that this version cannot read: run `doctor`")
-        sys.exit(CONFIGURATION)
-    except (OSError, OverflowError) as error:
-        say(f"this machine refuses: {error}")
-        sys.exit(CONFIGURATION)
-    except SQLAlchemyError as error:
-        say(f"the database does not answer as it should: {type(error).__name__}")
-        sys.exit(CONFIGURATION)
+    except tuple(ENDS) as error:
+        text, code = next(ENDS[kind] for kind in type(error).mro() if kind in ENDS)
+        say(text.format(error))
+        sys.exit(code)
 
 
 @app.command()
@@ -159,7 +177,7 @@ def run_demo(persons: Annotated[int, typer.Option(min=3)] = 2000, port: int = 80
     sources, faults = protocols.read_files(protocol_files(chosen.protocols))
     if faults:
         raise typer.Exit(report_faults(faults))
-    attempt(lambda: administration.load(desk, sources, read_clock()))
+    administration.load(desk, sources, read_clock())
     say(f"{persons} synthetic persons ...")
     demo.fill(desk, demo_persons(persons), read_clock())
     service = main.create_app(chosen)
@@ -187,11 +205,7 @@ def run_doctor(as_json: AsJson = False) -> None:
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the schema to the newest revision."""
-    try:
-        database.upgrade(settings().database_url)
-    except database.UpgradeRefused as how:
-        say(f"nothing was changed: {how}")
-        raise typer.Exit(FAILED) from None
+    database.upgrade(settings().database_url)
     say("the database is up to date")
 
 
@@ -209,12 +223,8 @@ def db_check() -> None:
 def db_grant(role: str) -> None:
     """Give a login role of PostgreSQL what the service needs and no more; run it as the owner."""
     opened = ready_database(settings())
-    try:
-        with opened.writing() as session:
-            roles.grant(session, role)
-    except roles.RoleUnfit as unfit:
-        say(f"nothing was changed: {unfit}")
-        raise typer.Exit(CONFIGURATION) from None
+    with opened.writing() as session:
+        roles.grant(session, role)
     say(f"{role} has what the service needs, and no more: let PROTOCOLPOORT_DATABASE_URL name it")
 
 
@@ -222,7 +232,9 @@ def db_grant(role: str) -> None:
 def run_advise(
     _source: FromStdin,
     on: Annotated[str, typer.Option("--on", metavar="D", help="The test date.")],
-    purpose: Annotated[str, typer.Option(help="The purpose code: it gives the profile.")],
+    purpose: Annotated[
+        str, typer.Option(help="The purpose code: it gives the profile.", callback=note)
+    ],
     profile: Annotated[Profile | None, typer.Option(help="Another profile.")] = None,
     known: Annotated[
         str | None,
@@ -240,7 +252,7 @@ def run_advise(
         raise typer.BadParameter(f"--rules must be one of {', '.join(RULE_SETS)}")
     asked = Asked(
         insz_from_stdin(),
-        note(purpose, "--purpose") or "",
+        purpose,
         day("--on", on),
         profile,
         moment("--as-known-at", known) if known else None,
@@ -249,21 +261,15 @@ def run_advise(
     chosen = settings()
     if chosen.production and asked.insz.is_test:
         raise typer.BadParameter("a test number, which production does not take")
-    try:
-        explanation = own_advice.advise(office(actor), asked, chosen.max_data_age, read_clock())
-    except AdviceRefused as refused:
-        say(str(refused))
-        raise typer.Exit(FAILED) from None
+    explanation = own_advice.advise(office(actor), asked, chosen.max_data_age, read_clock())
     give(json.dumps(explanation, ensure_ascii=False) if as_json else explanation["tekst"])
     raise typer.Exit(FAILED if explanation["uitkomst"] == "GEEN_ADVIES" else 0)
 
 
 @clock.command("accept")
-def clock_accept(
-    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")], actor: Actor = None
-) -> None:
+def clock_accept(reason: NeededReason, actor: Actor = None) -> None:
     """Take the clock as it stands, after one that ran ahead dated a record in the future."""
-    administration.accept_clock(office(actor), note(reason) or "", read_clock())
+    administration.accept_clock(office(actor), reason, read_clock())
     say("records are dated by the clock of this machine again")
 
 
@@ -324,10 +330,7 @@ def token_citizen(_source: FromStdin) -> None:
 @keys.command("create")
 def keys_create(months: Annotated[int, typer.Option(min=1, max=120)] = 3) -> None:
     """Make the missing month keys, from this month on."""
-    folder = settings().month_keys
-    if folder is None:
-        raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
-    made = MonthKeys(folder).create(read_clock(), months)
+    made = main.month_keys(settings()).create(read_clock(), months)
     say(f"{len(made)} month keys made: {', '.join(made) or 'none was missing'}")
 
 
@@ -335,10 +338,9 @@ def follow(reports: Iterable[Report], total: int | None, what: str) -> int:
     """Show the progress of an import and name what was skipped; the exit code."""
     stored = unchanged = skipped = 0
     undeclared = False
-    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
-        for report in reports:
-            progress.advance(task)
+    with progress(what, total) as advance:
+        for done, report in enumerate(reports, start=1):
+            advance(done)
             match report:
                 case Stored(new=True):
                     stored += 1

@@ -5,12 +5,14 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from app import database, main
 from app.administration import Office
@@ -19,16 +21,31 @@ from app.deps import read_clock
 from app.errors import InputInvalid
 from app.insz import Insz, NotAnInsz
 from app.moments import read_day
-from app.month_keys import MonthKeys
-from app.settings import SettingInvalid, Settings
+from app.settings import Settings
 from app.wire import read_instant, read_note
 
 FAILED, CONFIGURATION = 1, 3
 
 AsJson = Annotated[bool, typer.Option("--json", help="Data as JSON.")]
-Reason = Annotated[str | None, typer.Option(help="Why; it stands in the log.")]
+
+
+def note(text: str | None) -> str | None:
+    """A text that may stand in the log: short, printable, no national number."""
+    if text is None:
+        return None
+    try:
+        return read_note(text)
+    except InputInvalid as invalid:
+        raise typer.BadParameter(invalid.issues[0].detail) from None
+
+
+Reason = Annotated[str | None, typer.Option(help="Why; it stands in the log.", callback=note)]
+NeededReason = Annotated[
+    str, typer.Option("--reason", help="Why; it stands in the log.", callback=note)
+]
 Actor = Annotated[
-    str | None, typer.Option(help="Who acts; the account of this machine without it.")
+    str | None,
+    typer.Option(help="Who acts; the account of this machine without it.", callback=note),
 ]
 
 
@@ -51,6 +68,25 @@ def say(text: str) -> None:
     messages.print(text, markup=False)
 
 
+class Advance(Protocol):
+    """Shows how much is done, and of how much where only the work knows that."""
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """So much by now."""
+
+
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Advance]:
+    """A bar on the terminal for long work; nothing elsewhere."""
+    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+
+        def advance(done: int, total: int | None = total) -> None:
+            bar.update(task, description=f"{what} {done}", completed=done, total=total)
+
+        yield advance
+
+
 def settings() -> Settings:
     """The settings of this environment."""
     return main.settings_from(os.environ)  # noqa: TID251 - a command reads it once
@@ -58,14 +94,12 @@ def settings() -> Settings:
 
 def office(actor: str | None = None) -> Office:
     """Database and keys, ready for use, and who acts; the demo makes what it misses."""
-    chosen, named = settings(), note(actor, "--actor")
-    if chosen.month_keys is None:
-        raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
-    month_keys = MonthKeys(chosen.month_keys)
+    chosen = settings()
+    month_keys = main.month_keys(chosen)
     if not chosen.production:
         database.upgrade(chosen.database_url)
         month_keys.create(read_clock(), months=2)
-    return Office(ready_database(chosen), month_keys, main.origin(), named or _account())
+    return Office(ready_database(chosen), month_keys, main.origin(), actor or _account())
 
 
 def _account() -> str:
@@ -82,16 +116,6 @@ def ready_database(chosen: Settings) -> Database:
     if not database.is_current(opened):
         raise main.NotReady("the database is not up to date: run `protocolpoort db upgrade`")
     return opened
-
-
-def note(text: str | None, option: str = "--reason") -> str | None:
-    """A text that may stand in the log: short, printable, no national number."""
-    if text is None:
-        return None
-    try:
-        return read_note(text)
-    except InputInvalid as invalid:
-        raise typer.BadParameter(f"{option} {invalid.issues[0].detail}") from None
 
 
 def day(name: str, text: str) -> date:

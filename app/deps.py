@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
@@ -109,12 +109,31 @@ class Desk:
 UseCase = Callable[[Gate, Arrival[Body]], Awaitable[bytes | Response]]
 
 
-def refuse_unknown(request: Request) -> None:
-    """On a public resource: no query parameters, and JSON only."""
+def refuse_parameters(request: Request) -> None:
+    """On a public resource: no query parameters."""
     if request.query_params:
         raise InputInvalid([Issue(IssueType.UNKNOWN_INPUT, "unknown query parameter", "query")])
+
+
+def refuse_unknown(request: Request) -> None:
+    """On a public resource: no query parameters, and JSON only."""
+    refuse_parameters(request)
     if not accepts(request.headers.getlist("accept")):
         raise NotAcceptable
+
+
+def entrance(router: APIRouter, door: Door[Body]) -> Callable[[UseCase[Body]], UseCase[Body]]:
+    """Among the routes, behind its door: the use case that this decorates."""
+
+    def stand(use_case: UseCase[Body]) -> UseCase[Body]:
+        async def endpoint(request: Request) -> Response:
+            return await attend(request, door, use_case)
+
+        endpoint.__name__, endpoint.__doc__ = use_case.__name__, use_case.__doc__
+        router.add_api_route(door.route, endpoint, operation_id=door.operation, methods=ANY_METHOD)
+        return use_case
+
+    return stand
 
 
 async def attend(request: Request, door: Door[Body], use_case: UseCase[Body]) -> Response:

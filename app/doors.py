@@ -31,15 +31,7 @@ from app.settings import Settings
 from app.tokens import Caller, Citizen
 from app.values import but
 from app.visit import Visit
-from app.wire import (
-    GUID,
-    Batch,
-    KeyQuestion,
-    ListQuestion,
-    ParticipantsQuestion,
-    PersonQuestion,
-    Report,
-)
+from app.wire import GUID, PersonQuestion, PurposeQuestion, Referred
 
 JSON = "application/json"
 BODY_LIMIT = 64 * 1024
@@ -65,11 +57,6 @@ _CURSOR = re.compile(r"[0-9]{1,18}")
 _SEALED = re.compile(r"[A-Za-z0-9_-]{1,100}")
 IS_GUID = re.compile(GUID)
 
-_WITH_REFERENCE = (
-    *(PersonQuestion, Batch, ParticipantsQuestion),
-    *(ListQuestion, KeyQuestion, Report),
-)
-
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -78,17 +65,21 @@ class Door(Generic[Body]):
     """What an operation demands of a request before its use case sees it."""
 
     operation: str
-    method: str
     route: str
     body: type[Body] | None = None  # None: the operation has none
     scopes: tuple[str, ...] = ()  # one of them; none: any token of its kind
-    personal: bool = False  # returns personal data, so the acting user must be named
+    personal: bool = True  # returns personal data, so the acting user must be named
     days: tuple[str, ...] = ()  # its query parameters that are dates
     paged: bool = False  # its answer comes in pages: `cursor` is a query parameter too
     sealed: bool = False  # its cursor is opaque, and no number
     citizen: bool = False  # for the person of a citizen token alone; else for organisations alone
     produces: str = JSON  # the media type of its answer
     limit: int = BODY_LIMIT  # bytes of its body
+
+    @property
+    def method(self) -> str:
+        """The one method that it takes."""
+        return "POST" if self.body else "GET"
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -166,7 +157,7 @@ def inspect(
         kind = InszInvalid if number_is_wrong and len(issues) == 1 else InputInvalid
         return Turned(visit, kind(issues[:ISSUES]), now)
     # A search value never stands in the log.
-    if isinstance(body, _WITH_REFERENCE):
+    if isinstance(body, PersonQuestion | PurposeQuestion | Referred):
         visit = but(visit, reference=body.referte)
 
     if fault := _closed(door, visit, caller):
@@ -178,7 +169,7 @@ def _closed(door: Door[Body], visit: Visit, caller: Caller | Citizen) -> Fault |
     """Why the door stays closed to this token: its kind, its scopes, or another sender."""
     if door.citizen != isinstance(caller, Citizen):
         return TokenKindWrong()
-    if door.scopes and not any(caller.has(scope) for scope in door.scopes):
+    if door.scopes and caller.scopes.isdisjoint(door.scopes):
         return ScopeMissing(door.scopes)
     if visit.system not in (None, caller.organisation):
         return SenderMismatch()

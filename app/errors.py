@@ -85,52 +85,56 @@ class Fault(Exception):
     outcome: Outcome = Outcome.ERROR
 
 
-class PathUnknown(Fault):
+class Invalid(Fault):
+    """The request breaks the contract."""
+
+    reason = Reason.INVALID_REQUEST
+    outcome = Outcome.INVALID
+
+
+class Denied(Fault):
+    """The request may be good; not of this caller, or not now."""
+
+    outcome = Outcome.DENIED
+
+
+class NotFound(Fault):
+    """There is nothing to give, or nothing that this caller may know of."""
+
+    reason = Reason.NOT_FOUND
+    outcome = Outcome.NOT_FOUND
+
+
+class PathUnknown(Invalid):
     """No resource at this path; never recorded."""
 
-    reason = Reason.INVALID_REQUEST
-    outcome = Outcome.INVALID
 
-
-class BodyTooLarge(Fault):
+class BodyTooLarge(Invalid):
     """The body is larger than the operation takes."""
-
-    reason = Reason.INVALID_REQUEST
-    outcome = Outcome.INVALID
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
 
 
-class MethodNotAllowed(Fault):
+class MethodNotAllowed(Invalid):
     """The resource exists, this method on it does not."""
-
-    reason = Reason.INVALID_REQUEST
-    outcome = Outcome.INVALID
 
     def __init__(self, allowed: str) -> None:
         self.allowed = allowed
 
 
-class NotAcceptable(Fault):
+class NotAcceptable(Invalid):
     """The caller accepts no media type that the operation produces."""
 
-    reason = Reason.INVALID_REQUEST
-    outcome = Outcome.INVALID
 
-
-class MediaTypeUnsupported(Fault):
+class MediaTypeUnsupported(Invalid):
     """The body is of a media type that the operation does not take."""
 
-    reason = Reason.INVALID_REQUEST
-    outcome = Outcome.INVALID
 
-
-class Unauthenticated(Fault):
+class Unauthenticated(Denied):
     """No usable token."""
 
     reason = Reason.UNAUTHENTICATED
-    outcome = Outcome.DENIED
 
 
 class TokenMissing(Unauthenticated):
@@ -153,21 +157,17 @@ class KeysUnavailable(Fault):
     """The keys of a token's issuer cannot be had: our fault, so no token is judged by it."""
 
 
-class RateLimited(Fault):
+class RateLimited(Denied):
     """Too many requests of one client in a minute."""
 
     reason = Reason.RATE_LIMIT
-    outcome = Outcome.DENIED
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after  # seconds
 
 
-class InputInvalid(Fault):
+class InputInvalid(Invalid):
     """The request breaks the contract; one issue for each fault that was found."""
-
-    reason = Reason.INVALID_REQUEST
-    outcome = Outcome.INVALID
 
     def __init__(self, issues: Sequence[Issue]) -> None:
         super().__init__(", ".join(f"{issue.location} {issue.name}" for issue in issues))
@@ -186,34 +186,29 @@ class DateOutOfRange(InputInvalid):
     reason = Reason.INVALID_DATE
 
 
-class ScopeMissing(Fault):
+class ScopeMissing(Denied):
     """The token lacks every scope that would open the operation."""
 
     reason = Reason.SCOPE
-    outcome = Outcome.DENIED
 
     def __init__(self, required: Sequence[str]) -> None:
         self.required = tuple(required)
 
 
-class TokenKindWrong(Fault):
+class TokenKindWrong(Denied):
     """A citizen at a door for organisations, or an organisation at a door for citizens."""
 
     reason = Reason.SCOPE
-    outcome = Outcome.DENIED
 
 
-class SenderMismatch(Fault):
+class SenderMismatch(Denied):
     """`X-Magda-Sender-ID` names another organisation than the token."""
 
     reason = Reason.SENDER
-    outcome = Outcome.DENIED
 
 
-class AccessRefused(Fault):
+class AccessRefused(Denied):
     """The protocol, or the person's place outside it, refuses the request as a whole."""
-
-    outcome = Outcome.DENIED
 
     def __init__(self, reason: Reason, fields: Sequence[str] = (), on: date | None = None) -> None:
         super().__init__(reason.value)
@@ -222,53 +217,38 @@ class AccessRefused(Fault):
         self.on = on  # where the refusal is about time: first or last valid day, or the next turn
 
 
-class DossierUnknown(Fault):
+class DossierUnknown(NotFound):
     """The person is in the population; there is no dossier (MAGDA 30001)."""
 
-    reason = Reason.NOT_FOUND
-    outcome = Outcome.NOT_FOUND
 
-
-class RecordUnknown(Fault):
+class RecordUnknown(NotFound):
     """No access record with this id that the caller may see."""
 
-    reason = Reason.NOT_FOUND
-    outcome = Outcome.NOT_FOUND
 
-
-class RecordsPruned(Fault):
+class RecordsPruned(NotFound):
     """The records, or the key of their month, are gone: their term has ended."""
 
-    reason = Reason.NOT_FOUND
-    outcome = Outcome.NOT_FOUND
 
-
-class ListBusy(Fault):
+class ListBusy(Denied):
     """Another list of the same kind is being made for this organisation."""
 
     reason = Reason.CONFLICT
-    outcome = Outcome.DENIED
 
 
-class KeyGone(Fault):
+class KeyGone(Denied):
     """There is no key of this list to hand out: it was, or the list is sealed to another key."""
 
     reason = Reason.CONFLICT
-    outcome = Outcome.DENIED
 
 
-class ChannelSame(Fault):
+class ChannelSame(Denied):
     """The file and its key go over two channels: who has the one does not get the other."""
 
     reason = Reason.CHANNEL
-    outcome = Outcome.DENIED
 
 
-class RangeOutside(Fault):
+class RangeOutside(Invalid):
     """The file has no such bytes."""
-
-    reason = Reason.INVALID_REQUEST
-    outcome = Outcome.INVALID
 
     def __init__(self, size: int) -> None:
         self.size = size

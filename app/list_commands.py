@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from app import administration, list_making, listings, main, protocols, recipients, sealing
 from app.console import (
@@ -13,9 +12,9 @@ from app.console import (
     AsJson,
     Reason,
     give_rows,
-    messages,
     note,
     office,
+    progress,
     ready_database,
     say,
     settings,
@@ -30,7 +29,7 @@ recipient = typer.Typer(
 
 lists = typer.Typer(help="The lists that are asked and delivered.", no_args_is_help=True)
 
-Organisation = Annotated[str, typer.Argument(metavar="ORGANISATION")]
+Organisation = Annotated[str, typer.Argument(metavar="ORGANISATION", callback=note)]
 
 
 @recipient.command("set")
@@ -64,9 +63,7 @@ def recipient_remove(
 
 
 def _set(organisation: str, key: str | None, reason: str | None, actor: str | None) -> None:
-    named = note(organisation, "ORGANISATION") or ""
-    told = note(reason)
-    if not administration.set_recipient(office(actor), named, key, read_clock(), told):
+    if not administration.set_recipient(office(actor), organisation, key, read_clock(), reason):
         say("that was so already: nothing is changed")
 
 
@@ -118,13 +115,10 @@ def lists_list(as_json: AsJson = False) -> None:
 @lists.command("make")
 def lists_make() -> None:
     """Make the lists that wait, here and now; a service that runs does so by itself."""
-    with Progress(console=messages, transient=True) as progress:
-        bar = progress.add_task("persons", total=None)
-        chosen, here = settings(), office()
-        main.notary(chosen, here, read_clock()).turn(read_clock())  # nothing for a log that broke
-        shop = main.workshop(chosen, here, read_clock)
-        shop.progress = lambda done: progress.update(bar, completed=done)
-        made = 0
+    chosen, here, made = settings(), office(), 0
+    main.notary(chosen, here, read_clock()).turn(read_clock())  # nothing for a log that broke
+    shop = main.workshop(chosen, here, read_clock)
+    with progress("persons") as shop.progress:
         while list_making.work_once(shop):
             made += 1
     say(f"{made} lists were worked on")

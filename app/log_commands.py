@@ -5,8 +5,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +12,6 @@ from zipfile import BadZipFile
 
 import httpx
 import typer
-from rich.progress import Progress
 
 from app import (
     administration,
@@ -42,10 +39,9 @@ from app.console import (
     give,
     give_each,
     give_rows,
-    messages,
     moment,
-    note,
     office,
+    progress,
     ready_database,
     say,
     settings,
@@ -53,10 +49,8 @@ from app.console import (
 from app.deps import read_clock
 from app.log_keys import KeyUnfit, LogRewritten, state_file, vkeys
 from app.moments import brussels_date
-from app.month_keys import MonthKeys
-from app.own_advice import AdviceRefused
 from app.secret_files import write_over
-from app.settings import SettingInvalid, Settings
+from app.settings import Settings
 from app.tlog import verifier, watch
 from app.tlog.note import NoteInvalid, Vkey
 
@@ -93,10 +87,7 @@ def log_rotate_key(reason: Reason = None, actor: Actor = None) -> None:
     desk, chosen = office(actor), settings()
     origin, path = main.log_settings(chosen)
     _covering(chosen, desk, 0)  # what the old key vouches for must hold
-    try:
-        vkey = administration.rotate_key(desk, origin, path, read_clock(), note(reason))
-    except KeyUnfit as unfit:
-        raise main.NotReady(str(unfit)) from None
+    vkey = administration.rotate_key(desk, origin, path, read_clock(), reason)
     give(vkey.text)
 
 
@@ -135,7 +126,7 @@ def log_verify(
         give(told)
         raise typer.Exit(0 if holds else FAILED)
     kept = _text(older) if older else None
-    with _progress("verified") as advance:
+    with progress("verified") as advance:
         verdict = verifier.verify(file, known, kept, manifest, advance)
     for line in verifier.told(verdict):
         give(line)
@@ -151,14 +142,10 @@ def log_repeat(
     actor: Actor = None,
 ) -> None:
     """Give an advice of the log again, as known then; exit 1 when it is another one now."""
-    desk, why = office(actor), note(reason)
-    try:
-        repeated = own_advice.repeat(
-            desk, event_id.lower(), settings().max_data_age, read_clock(), why
-        )
-    except AdviceRefused as refused:
-        say(str(refused))
-        raise typer.Exit(FAILED) from None
+    desk = office(actor)
+    repeated = own_advice.repeat(
+        desk, event_id.lower(), settings().max_data_age, read_clock(), reason
+    )
     codes = {"toen": repeated.then["code"], "opnieuw": repeated.again["code"]}
     give_rows([{**codes, "gelijk": repeated.same}], as_json=as_json)
     if not as_json:
@@ -175,7 +162,7 @@ def log_export(
     actor: Actor = None,
 ) -> None:
     """Write a range of records, by default all that are kept, as a bundle that proves itself."""
-    desk, chosen, why = office(actor), settings(), note(reason)
+    desk, chosen = office(actor), settings()
     if file.exists():
         raise typer.BadParameter(f"{file} exists already")
     with desk.database.reading() as session:
@@ -188,8 +175,8 @@ def log_export(
         )
     told = _covering(chosen, desk, span.stop)
     # Before and after: whatever stops it, what was read has a record.
-    begun = administration.record_export(desk, span, read_clock(), why)
-    about = {"eventId": begun, **({"reason": why} if why else {})}
+    begun = administration.record_reading(desk, "logExport", span, read_clock(), reason)
+    about = {"eventId": begun, **({"reason": reason} if reason else {})}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # the draft goes, as with Ctrl-C
     handle, name = tempfile.mkstemp(suffix=".part", prefix=f".{file.name}.", dir=file.parent)
     draft = Path(name)
@@ -197,12 +184,14 @@ def log_export(
         with (
             os.fdopen(handle, "wb") as made,
             desk.database.snapshot() as session,
-            _progress("records", len(span)) as advance,
+            progress("records", len(span)) as advance,
         ):
             manifest = exports.write_range(
                 session, made, span, told, about, lambda index: advance(index - span.start + 1)
             )
-        administration.record_export(desk, span, read_clock(), why, begun=begun, manifest=manifest)
+        administration.record_reading(
+            desk, "logExport", span, read_clock(), reason, begun=begun, manifest=manifest
+        )
         os.replace(draft, file)
     except (LookupError, ValueError) as gap:
         say(f"nothing was exported, run `protocolpoort log check`: {gap}")
@@ -223,13 +212,12 @@ def log_check_database(
     """Hold the log in the database against itself and what was signed; exit 1 for a fault."""
     chosen = settings()
     origin, path = main.log_settings(chosen)
-    if chosen.month_keys is None:
-        raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
+    keys = main.month_keys(chosen)
     state = state_file(path)
     kept = [_text(each) for each in (older, state) if each and each.exists()]
-    with ready_database(chosen).snapshot() as session, _progress("checked") as advance:
+    with ready_database(chosen).snapshot() as session, progress("checked") as advance:
         head = log_tree.head(session)
-        found = log_check.check(session, MonthKeys(chosen.month_keys), origin, kept, advance)
+        found = log_check.check(session, keys, origin, kept, advance)
         faults = list(found)
     give_rows([{"fault": fault} for fault in faults], as_json=as_json)
     if not kept:
@@ -260,15 +248,15 @@ def log_unusual(
     these days, with the newest records of it. personenPerDag: on a day more persons than ten, and
     than three times the median of the days on which it asked in the 90 days before.
     """
-    desk, why, today = office(actor), note(reason), brussels_date(read_clock())
+    desk, today = office(actor), brussels_date(read_clock())
     until = day("--to", last) if last else today
     since = day("--from", first) if first else until - timedelta(asking.YEAR - 1)
     if not date(1970, 1, 1) <= since <= until <= today:
         raise typer.BadParameter("--from and --to must be days of the past, in that order")
     with desk.database.reading() as session:
         within = unusual.indexes(session, since, until)
-    administration.record_reading(desk, "logUnusual", within, read_clock(), why)
-    with desk.database.snapshot() as session, _progress("records", len(within)) as advance:
+    administration.record_reading(desk, "logUnusual", within, read_clock(), reason)
+    with desk.database.snapshot() as session, progress("records", len(within)) as advance:
         report = unusual.report(session, desk.keys, since, until, within, advance)
     rows = [
         {
@@ -306,16 +294,16 @@ def log_affected(
     The first column is the national number: keep what is printed as carefully. It is empty for a
     record of a month whose key is destroyed; those months are named at the end.
     """
-    desk, why = office(actor), note(reason)
+    desk = office(actor)
     since, until = moment("--from", first), moment("--to", last)
     if since > until:
         raise typer.BadParameter("--from lies after --to")
     with desk.database.reading() as session:
         within = log_search.span(session, since, until)
         minimum = log_tree.head(session).minimum
-    administration.record_reading(desk, "logAffected", within, read_clock(), why)
+    administration.record_reading(desk, "logAffected", within, read_clock(), reason)
     summary = Summary()
-    with desk.database.snapshot() as session, _progress("records", len(within)) as advance:
+    with desk.database.snapshot() as session, progress("records", len(within)) as advance:
         found = reached(
             session, desk.keys, within, client, since, until, summary, advance, organisation
         )
@@ -341,20 +329,11 @@ def log_prune(
 
     On PostgreSQL the owner of the tables does this, not the role of the service.
     """
-    desk, chosen, why = office(actor), settings(), note(reason)
+    desk, chosen = office(actor), settings()
     origin, _ = main.log_settings(chosen)
-    try:
-        gone = pruning.prune(
-            desk,
-            origin,
-            chosen.log_retention_months,
-            read_clock(),
-            reason=why,
-            dry_run=dry_run,
-        )
-    except pruning.PruningRefused as refused:
-        say(f"nothing was changed: {refused}")
-        raise typer.Exit(CONFIGURATION) from None
+    gone = pruning.prune(
+        desk, origin, chosen.log_retention_months, read_clock(), reason=reason, dry_run=dry_run
+    )
     give(
         f"{'would go' if dry_run else 'gone'}: the keys of {', '.join(gone.months) or 'no month'}, "
         f"{gone.records} records, {gone.details} explanations, {gone.reports} reports; records "
@@ -467,19 +446,9 @@ def _covering(chosen: Settings, desk: Office, size: int) -> Published:
         except LogRewritten as how:
             say(f"THE LOG IS NOT WHAT WAS SIGNED: {how}")
             raise typer.Exit(FAILED) from None
-        except KeyUnfit as unfit:
-            raise main.NotReady(str(unfit)) from None
         with desk.database.reading() as session:
             told = published(session)
         if told.size >= size:
             return told
         time.sleep(1)
     raise main.NotReady("no checkpoint covers these records: is LOG_KEY_FILE the key of this log?")
-
-
-@contextmanager
-def _progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A bar on the terminal for long work; the function takes how much is done."""
-    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)

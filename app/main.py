@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
@@ -53,10 +55,11 @@ from app.routers import (
     protocollen,
     toegangen,
 )
-from app.settings import SettingInvalid, Settings, read_settings
+from app.settings import PREFIX, SettingInvalid, Settings, read_settings
 from app.tokens import DemoIssuer, IssuerProfile, IssuersInvalid, Verifier, read_issuers
 from app.wire import BASE
 
+T = TypeVar("T")
 logger = logging.getLogger("protocolpoort")
 LISTS_SECONDS = 2  # after which it is looked whether a list is asked
 REST = 0.25  # of the time that records of a list take, for everybody else
@@ -152,9 +155,10 @@ def create_app(
     )
     app.state.desk = desk
     app.straight = {
-        f"{BASE}{route}": endpoint
+        f"{BASE}{route.path}": route.endpoint
         for router in (dossiers, adviezen)
-        for route, endpoint in router.STRAIGHT.items()
+        for route in router.router.routes
+        if isinstance(route, APIRoute)
     }
     app.include_router(doc.router)
     app.include_router(health.router)
@@ -186,9 +190,7 @@ def _desk(settings: Settings, clock: Callable[[], datetime]) -> Desk:
     if not is_current(database):
         database.dispose()
         raise NotReady("the database is not up to date: run `protocolpoort db upgrade`")
-    if settings.month_keys is None:
-        raise SettingInvalid("PROTOCOLPOORT_MONTH_KEYS must name the folder of the month keys")
-    keys = MonthKeys(settings.month_keys)
+    keys = month_keys(settings)
     if not settings.production:
         keys.create(clock(), months=2)
     if not keys.has(clock()):
@@ -205,13 +207,24 @@ def _desk(settings: Settings, clock: Callable[[], datetime]) -> Desk:
     return desk
 
 
+def needed(name: str, value: T | None, what: str) -> T:
+    """A setting that this cannot do without; raises SettingInvalid."""
+    if value is None:
+        raise SettingInvalid(f"{PREFIX}{name} must name {what}")
+    return value
+
+
+def month_keys(settings: Settings) -> MonthKeys:
+    """The keys in the folder of the settings; raises SettingInvalid."""
+    return MonthKeys(needed("MONTH_KEYS", settings.month_keys, "the folder of the month keys"))
+
+
 def log_settings(settings: Settings) -> tuple[str, Path]:
     """The address of the log and the file of its key; raises SettingInvalid."""
-    if settings.log_origin is None:
-        raise SettingInvalid("PROTOCOLPOORT_LOG_ORIGIN must name the address of the log")
-    if settings.log_key_file is None:
-        raise SettingInvalid("PROTOCOLPOORT_LOG_KEY_FILE must name the file of the signing key")
-    return settings.log_origin, settings.log_key_file
+    return (
+        needed("LOG_ORIGIN", settings.log_origin, "the address of the log"),
+        needed("LOG_KEY_FILE", settings.log_key_file, "the file of the signing key"),
+    )
 
 
 def notary(settings: Settings, office: Office, now: datetime) -> Notary:

@@ -8,17 +8,19 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from app.moments import read_moment
 from app.secret_files import shred, write_once
 
 KEY_BYTES = 32
@@ -93,6 +95,29 @@ class MonthKeys:
         """
         return _read_key(self._path(moment))
 
+    def left(self, moment: datetime) -> MonthKey | None:
+        """The key of the month of `moment` as its file has it now; None when it is destroyed.
+
+        Raises MonthKeyMissing for one that is there and cannot be read: nobody may think that its
+        term has ended.
+        """
+        try:
+            return self.stored(moment)
+        except MonthKeyMissing:
+            if self.has(moment):
+                raise
+            return None
+
+    def hidden(
+        self,
+        kind: str,
+        values: Collection[str],
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> tuple[str, ...]:
+        """What these can stand as in the log: each under every key of `kept`."""
+        return tuple(key.hide(kind, value) for key in self.kept(since, until) for value in values)
+
     def kept(
         self, since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[MonthKey]:
@@ -139,6 +164,29 @@ class MonthKeys:
     def _path(self, moment: datetime) -> Path:
         # Not `%Y`, which writes the year 500 as `500`.
         return self._folder / f"{moment.astimezone(UTC).isoformat()[:7]}{KEY}"
+
+
+class Opener:
+    """Tells whom records are about, month after month: of the keys only the newest is kept."""
+
+    def __init__(self, keys: MonthKeys) -> None:
+        self._keys = keys
+        self._month = ""
+        self._key: MonthKey | None = None
+
+    def subject(self, record: Mapping[str, Any]) -> str | None:
+        """Whom a record is about; None when the key of its month is destroyed.
+
+        Raises MonthKeyMissing for a key that cannot be read, or is that of another month.
+        """
+        month = record["recordedAt"][:7]
+        if month != self._month:
+            self._key = self._keys.left(read_moment(record["recordedAt"]))
+            self._month = month
+        try:
+            return self._key.reveal("subject", record["subject"]) if self._key else None
+        except ValueError:
+            raise MonthKeyMissing(f"{month}.key does not open the records of its month") from None
 
 
 def kept_since(now: datetime, months: int) -> datetime:

@@ -1,26 +1,25 @@
 """The commands of the notices: `protocolpoort notice ...` and `protocolpoort incident ...`."""
 
 import asyncio
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress
 from sqlmodel import Session
 
-from app import answering, delivering, notice_rules, notice_view, notices, receivers
-from app.answering import Discovery, NoticeRefused
+from app import answering, delivering, main, notice_rules, notice_view, notices, receivers
+from app.answering import Discovery
 from app.console import (
     FAILED,
     Actor,
+    Advance,
     AsJson,
     give,
     give_rows,
-    messages,
     moment,
     note,
     office,
+    progress,
     ready_database,
     say,
     settings,
@@ -37,7 +36,7 @@ notice = typer.Typer(help="Reports of wrong data, and what is told of them.", no
 incident = typer.Typer(help="Incidents that were reported, or found here.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
-Text = Annotated[str, typer.Option(help="What was found; the receiver reads it.")]
+Text = Annotated[str, typer.Option(help="What was found; the receiver reads it.", callback=note)]
 Overdue = Annotated[bool, typer.Option("--overdue", help="Only what is past its term.")]
 
 
@@ -47,13 +46,6 @@ class Outcome(StrEnum):
     CORRECTED = "corrected"
     CONFIRMED = "confirmed"
     UNDETERMINED = "undetermined"
-
-
-OUTCOMES = {
-    Outcome.CORRECTED: notice_rules.Outcome.CORRECTED,
-    Outcome.CONFIRMED: notice_rules.Outcome.CONFIRMED,
-    Outcome.UNDETERMINED: notice_rules.Outcome.UNDETERMINED,
-}
 
 
 class Kind(StrEnum):
@@ -103,21 +95,25 @@ def _told(session: Session, about: str, *, as_json: bool) -> Any:
 def notice_show(id_: Id, as_json: AsJson = False) -> None:
     """One report with all that it says; whom it is about is told by `onthulling` alone."""
     with ready_database(settings()).reading() as session:
-        found = notices.find_notice(session, id_.lower())
-        if found is None:
-            say("there is no report with this id")
-            raise typer.Exit(FAILED)
-        shown = {
-            "organisatie": found.organisation,
-            **notice_view.data_report(found),
-            "kennisgevingen": _told(session, found.id, as_json=as_json),
-        }
-    _show(shown, as_json=as_json)
+        _show(session, notices.find_notice(session, id_.lower()), "report", as_json=as_json)
 
 
-def _show(shown: Mapping[str, Any], *, as_json: bool) -> None:
+def _show(session: Session, found: Notice | Incident | None, what: str, *, as_json: bool) -> None:
+    if found is None:
+        say(f"there is no {what} with this id")
+        raise typer.Exit(FAILED)
+    said = (
+        notice_view.data_report(found)
+        if isinstance(found, Notice)
+        else notice_view.incident_report(found)
+    )
+    shown = {
+        "organisatie": found.organisation,
+        **said,
+        "kennisgevingen": _told(session, found.id, as_json=as_json),
+    }
     if as_json:
-        give_rows([dict(shown)], as_json=True)
+        give_rows([shown], as_json=True)
         return
     for name, value in shown.items():
         give(f"{name}: {_words(name, value)}")
@@ -140,12 +136,8 @@ def notice_answer(
     actor: Actor = None,
 ) -> None:
     """Answer a report. When the value was wrong, everybody who received it is told, once."""
-    said = note(text, "--text") or ""
-    desk = office(actor)
-    try:
-        told = answering.answer(desk, id_.lower(), OUTCOMES[outcome], said, read_clock())
-    except NoticeRefused as refused:
-        raise _refused(refused) from None
+    desk, found = office(actor), notice_rules.Outcome[outcome.name]
+    told = answering.answer(desk, id_.lower(), found, text, read_clock())
     for organisation in told:
         give(organisation)
     say(f"answered; {len(told)} organisations are told")
@@ -163,17 +155,16 @@ def notice_deliver(as_json: AsJson = False, actor: Actor = None) -> None:
     receivers, desk = _webhooks(), office(actor)
     ended: list[Attempt] = []
 
-    async def run(advance: Any) -> None:
+    async def run(advance: Advance) -> None:
         def done(attempt: Attempt) -> None:
             ended.append(attempt)
-            advance()
+            advance(len(ended))
 
         async with delivering.new_client() as client:
             await delivering.deliver(desk, receivers, read_clock, client, done)
 
-    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
-        task = bar.add_task("sent", total=None)
-        asyncio.run(run(lambda: bar.advance(task)))
+    with progress("sent") as advance:
+        asyncio.run(run(advance))
     rows = [
         {"kennisgeving": one.id, "organisatie": one.organisation, "resultaat": one.result}
         for one in ended
@@ -188,11 +179,10 @@ def notice_deliver(as_json: AsJson = False, actor: Actor = None) -> None:
 def _webhooks() -> dict[str, Webhook]:
     """The webhooks of the operator's file."""
     chosen = settings()
-    if chosen.webhooks is None:
-        raise SettingInvalid("PROTOCOLPOORT_WEBHOOKS must name the file of the webhooks")
+    file = main.needed("WEBHOOKS", chosen.webhooks, "the file of the webhooks")
     try:
-        with chosen.webhooks.open("rb") as file:
-            text = file.read(MAXIMUM + 1).decode("utf-8")
+        with file.open("rb") as given:
+            text = given.read(MAXIMUM + 1).decode("utf-8")
         return read_webhooks(text, production=chosen.production)
     except (OSError, UnicodeDecodeError):
         raise SettingInvalid("PROTOCOLPOORT_WEBHOOKS cannot be read") from None
@@ -238,16 +228,7 @@ def _incident_row(session: Session, one: Incident, *, as_json: bool) -> dict[str
 def incident_show(id_: Id, as_json: AsJson = False) -> None:
     """One incident with all that it says, and who is to be told of it."""
     with ready_database(settings()).reading() as session:
-        found = notices.find_incident(session, id_.lower())
-        if found is None:
-            say("there is no incident with this id")
-            raise typer.Exit(FAILED)
-        shown = {
-            "organisatie": found.organisation,
-            **notice_view.incident_report(found),
-            "kennisgevingen": _told(session, found.id, as_json=as_json),
-        }
-    _show(shown, as_json=as_json)
+        _show(session, notices.find_incident(session, id_.lower()), "incident", as_json=as_json)
 
 
 @incident.command("open")
@@ -259,7 +240,9 @@ def incident_open(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Only this receiver; may be repeated.")
     ] = None,
-    client: Annotated[str | None, typer.Option(help="The client that was misused.")] = None,
+    client: Annotated[
+        str | None, typer.Option(help="The client that was misused.", callback=note)
+    ] = None,
     since: Annotated[str | None, typer.Option("--from", metavar="MOMENT")] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="MOMENT")] = None,
     actor: Actor = None,
@@ -267,21 +250,17 @@ def incident_open(
     """Report an incident of the agency itself to the receivers under a protocol."""
     discovery = Discovery(
         protocol,
-        IncidentKind.ATTEMPT if kind is Kind.ATTEMPT else IncidentKind.INCIDENT,
+        IncidentKind[kind.name],
         moment("--found", found),
-        note(text, "--text") or "",
+        text,
         tuple(dict.fromkeys(organisation or ())),
-        note(client, "--client"),
+        client,
         moment("--from", since) if since else None,
         moment("--to", until) if until else None,
     )
     if discovery.since and discovery.until and discovery.since > discovery.until:
         raise typer.BadParameter("--from lies after --to")
-    desk = office(actor)
-    try:
-        id_, told = answering.open_incident(desk, discovery, read_clock())
-    except NoticeRefused as refused:
-        raise _refused(refused) from None
+    id_, told = answering.open_incident(office(actor), discovery, read_clock())
     give(id_)
     say(f"{len(told)} organisations are told: {', '.join(told)}")
 
@@ -299,15 +278,5 @@ def incident_close(id_: Id, text: Text, actor: Actor = None) -> None:
 
 
 def _go_on(id_: str, state: IncidentState, text: str, actor: str | None) -> None:
-    said = note(text, "--text") or ""
-    desk = office(actor)
-    try:
-        answering.go_on(desk, id_.lower(), state, said, read_clock())
-    except NoticeRefused as refused:
-        raise _refused(refused) from None
+    answering.go_on(office(actor), id_.lower(), state, text, read_clock())
     say(f"the incident is {state.value}")
-
-
-def _refused(refused: NoticeRefused) -> typer.Exit:
-    say(f"nothing was changed: {refused}")
-    return typer.Exit(FAILED)

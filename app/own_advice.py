@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app import access_log, judging, log_search, log_tree, population, protocols
+from app import access_log, administration, judging, log_search, log_tree, population, protocols
 from app.administration import Office
 from app.canonical import canonical_json
 from app.errors import NoAdvice, Outcome
@@ -75,9 +75,7 @@ def advise(
             detail=judged.explanation,
         )
         provider = register.provider(clause)
-        access_log.write_command(
-            session, office.keys, office.origin, "advise", trace, now, office.actor, provider
-        )
+        administration.record(session, office, "advise", trace, now, provider)
     return judged.explanation
 
 
@@ -138,9 +136,7 @@ def repeat(
             counts={"records": 1},
             answer=canonical_json(again),
         )
-        access_log.write_command(
-            session, office.keys, office.origin, "logRepeat", trace, now, office.actor
-        )
+        administration.record(session, office, "logRepeat", trace, now)
     return Repeated(kept.detail, again)
 
 

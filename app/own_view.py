@@ -45,7 +45,7 @@ def _find(
     """
     numbers = population.numbers_of(session, insz)
     wanted = Search(
-        subjects=tuple(key.hide("subject", number) for key in keys.kept() for number in numbers),
+        subjects=keys.hidden("subject", numbers),
         types=(RecordType.ACCESS.value, RecordType.DELIVERY.value),
         outcome=Outcome.ALLOWED.value,
         before=cursor,

@@ -1,11 +1,11 @@
 """Is this person within reach of this caller? And the import of the facts that say so."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from sqlmodel import Session, SQLModel, col, delete, or_, select
+from sqlmodel import Session, col, delete, or_, select
 
 from app import driver
 from app.driver import Row, Source
@@ -21,6 +21,7 @@ from app.models.persons import (
 )
 from app.policy import Population, PopulationKind
 from app.register_lines import PersonFacts
+from app.wire import Strict
 
 
 @dataclass(frozen=True)
@@ -246,45 +247,21 @@ def store(session: Session, facts: PersonFacts, now: datetime) -> bool:
     if facts.says_cancelled:
         person.cancelled_on = facts.cancelled_on
     if facts.contact is not None:
-        person.contact = dict(facts.contact)
+        person.contact = facts.contact.model_dump(exclude_none=True)
     if facts.profile is not None:
-        person.profile = dict(facts.profile)
+        person.profile = facts.profile.model_dump(exclude_none=True)
     session.add(person)
     session.flush()
-    if facts.residences is not None:
-        _replace(
-            session,
-            Residence,
-            insz,
-            [
-                Residence(insz=insz, nis=stay.place, first=stay.first, last=stay.last)
-                for stay in facts.residences
-            ],
-        )
-    if facts.memberships is not None:
-        _replace(
-            session,
-            Membership,
-            insz,
-            [
-                Membership(insz=insz, organisation=stay.place, first=stay.first, last=stay.last)
-                for stay in facts.memberships
-            ],
-        )
-    if facts.participations is not None:
-        _replace(
-            session,
-            Participation,
-            insz,
-            [Participation(insz=insz, **asdict(part)) for part in facts.participations],
-        )
-    if facts.consents is not None:
-        _replace(
-            session,
-            Consent,
-            insz,
-            [Consent(insz=insz, **asdict(given)) for given in facts.consents],
-        )
+    lists: Mapping[Any, Sequence[Strict] | None] = {
+        Residence: facts.residences,
+        Membership: facts.memberships,
+        Participation: facts.participations,
+        Consent: facts.consents,
+    }
+    for table, said in lists.items():
+        if said is not None:
+            session.exec(delete(table).where(table.insz == insz))
+            session.add_all(table(insz=insz, **each.model_dump()) for each in said)
     if facts.previous is not None:
         _replace_numbers(session, insz, [old.digits for old in facts.previous], now)
     return withdrawn
@@ -315,17 +292,12 @@ def _withdraws(session: Session, facts: PersonFacts) -> bool:
     """
     insz, older = facts.insz.digits, [old.digits for old in facts.previous or ()]
     stored = session.exec(select(Consent).where(col(Consent.insz).in_([insz, *older]))).all()
-    new = [asdict(given) for given in facts.consents or ()]
+    new = [given.model_dump() for given in facts.consents or ()]
     return any(
         one.model_dump(exclude={"id", "insz"}) not in new
         for one in stored
         if facts.consents is not None or one.insz != insz or facts.cancelled_on is not None
     )
-
-
-def _replace(session: Session, table: Any, insz: str, rows: Sequence[SQLModel]) -> None:
-    session.exec(delete(table).where(table.insz == insz))
-    session.add_all(rows)
 
 
 def is_replaced(source: Source, insz: Insz) -> bool:
@@ -335,24 +307,22 @@ def is_replaced(source: Source, insz: Insz) -> bool:
 
 def contacts_of(source: Source, numbers: Collection[str]) -> dict[str, Mapping[str, Any]]:
     """The contact details that the register has of these persons."""
-    rows = driver.of(source).rows(_CONTACTS, numbers=[*dict.fromkeys(numbers)])
-    return {insz: driver.json(contact) for insz, contact in rows if contact is not None}
-
-
-_CONTACTS = """
-    SELECT p.insz, CAST(p.contact AS TEXT)
-    FROM EACH(:numbers) AS given CROSS JOIN person p WHERE p.insz = given.value
-"""
+    return _said(source, "contact", numbers)
 
 
 def profiles_of(source: Source, numbers: Collection[str]) -> dict[str, Mapping[str, Any]]:
     """What the register says of these persons that the KBI does not (`profiel`)."""
-    rows = driver.of(source).rows(_PROFILES, numbers=[*dict.fromkeys(numbers)])
-    return {insz: driver.json(profile) for insz, profile in rows if profile is not None}
+    return _said(source, "profile", numbers)
 
 
-_PROFILES = """
-    SELECT p.insz, CAST(p.profile AS TEXT)
+def _said(source: Source, column: str, numbers: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    statement = _SAID.format(column=column)
+    rows = driver.of(source).rows(statement, numbers=[*dict.fromkeys(numbers)])
+    return {insz: driver.json(said) for insz, said in rows if said is not None}
+
+
+_SAID = """
+    SELECT p.insz, CAST(p.{column} AS TEXT)
     FROM EACH(:numbers) AS given CROSS JOIN person p WHERE p.insz = given.value
 """
 

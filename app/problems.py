@@ -65,6 +65,8 @@ _TOO_MANY = Problem(429, BELGIF + "tooManyRequests", "Too Many Requests", "99995
                     "Te veel bevragingen")  # fmt: skip
 _UNAVAILABLE = Problem(503, BELGIF + "serviceUnavailable", "Service is unavailable", "60009",
                        "De dienst is tijdelijk niet beschikbaar")  # fmt: skip
+_NOTHING = Problem(404, BELGIF + "resourceNotFound", "Resource Not Found", "30001",
+                   "Geen gegevens gevonden voor de vraag")  # fmt: skip
 PROBLEMS: Mapping[type[Fault], Problem] = {
     PathUnknown: Problem(404, BELGIF + "resourceNotFound", "Resource Not Found", "10001",
                          "De gevraagde resource bestaat niet"),
@@ -92,10 +94,8 @@ PROBLEMS: Mapping[type[Fault], Problem] = {
                             "De operatie is niet toegelaten voor deze afnemer"),
     SenderMismatch: Problem(403, OWN + "afzender", "Sender does not agree with the token", "20005",
                             "Identificatie in de vraag komt niet overeen met het token"),
-    DossierUnknown: Problem(404, BELGIF + "resourceNotFound", "Resource Not Found", "30001",
-                            "Geen gegevens gevonden voor de vraag"),
-    RecordUnknown: Problem(404, BELGIF + "resourceNotFound", "Resource Not Found", "30001",
-                           "Geen gegevens gevonden voor de vraag"),
+    DossierUnknown: _NOTHING,
+    RecordUnknown: _NOTHING,
     RecordsPruned: Problem(410, OWN + "bewaartermijnVerstreken", "Retention period has passed",
                            "30001", "De bewaartermijn van de gevraagde gegevens is verstreken"),
     ListBusy: Problem(409, OWN + "lijstInAanmaak", "Another list is being made", "60009",

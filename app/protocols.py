@@ -135,6 +135,7 @@ class Change:
     version: str = ""
     hash: str = ""
     lists: tuple[tuple[str, str], ...] = ()  # kind and hash of the list that changed
+    purpose: str | None = None  # None: all of its purposes
     day: date | None = None  # from which, or on which, the change tells
     warnings: tuple[Fault, ...] = ()
 
@@ -369,7 +370,7 @@ def set_legal_ground_end(
         _store_setting(session, protocol, code, LEGAL_GROUND_END, last)
     _settle(session)
     told = f"{LEGAL_GROUND_END}={last or NO_END}"
-    return [_change(told, row, day=last) for row in _in_force(rows)]
+    return [_change(told, row, day=last, purpose=purpose) for row in _in_force(rows)]
 
 
 def set_start(session: Session, protocol: str, name: str, since: date) -> list[Change]:
@@ -397,8 +398,10 @@ def _store_setting(
     session.merge(ProtocolSetting(protocol=protocol, purpose=purpose, name=name, value=value))
 
 
-def _change(kind: str, row: SharingProtocol, *, day: date | None = None) -> Change:
-    return Change(kind, row.protocol, row.version, row.hash, day=day)
+def _change(
+    kind: str, row: SharingProtocol, *, day: date | None, purpose: str | None = None
+) -> Change:
+    return Change(kind, row.protocol, row.version, row.hash, purpose=purpose, day=day)
 
 
 def _loaded(row: SharingProtocol, now: datetime) -> Change:

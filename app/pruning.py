@@ -11,7 +11,7 @@ from datetime import datetime
 import orjson
 from sqlmodel import Session
 
-from app import access_log, checkpoints, log_search, log_tree, notices, roles
+from app import access_log, administration, checkpoints, log_search, log_tree, notices, roles
 from app.administration import Office
 from app.log_keys import LogRewritten
 from app.moments import read_moment
@@ -160,17 +160,9 @@ def _announce(
             "reports": found.reports,
         },
     )
-    access_log.write_command(
-        session,
-        office.keys,
-        office.origin,
-        "logPrune",
-        trace,
-        now,
-        office.actor,
-        # By this everybody who compares finds that the records went with a record.
-        reference=log_search.pruning_reference(found.minimum),
-    )
+    # By this everybody who compares finds that the records went with a record.
+    reference = log_search.pruning_reference(found.minimum)
+    administration.record(session, office, "logPrune", trace, now, reference=reference)
 
 
 def _remove(office: Office, found: Pruned) -> Pruned:

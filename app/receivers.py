@@ -56,7 +56,7 @@ def _about(
     """The records of what was allowed about a person, newest first."""
     numbers = population.numbers_of(session, insz)
     wanted = Search(
-        subjects=tuple(key.hide("subject", number) for key in keys.kept() for number in numbers),
+        subjects=keys.hidden("subject", numbers),
         fields=(field,) if field else (),
         outcome=Outcome.ALLOWED.value,
         limit=READ,

@@ -1,6 +1,6 @@
 """The commands of the register: `protocolpoort protocol ...`."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -15,11 +15,11 @@ from app.console import (
     FAILED,
     Actor,
     AsJson,
+    NeededReason,
     Reason,
     day,
     give,
     give_rows,
-    note,
     office,
     ready_database,
     say,
@@ -27,7 +27,7 @@ from app.console import (
 )
 from app.deps import read_clock
 from app.moments import brussels_date
-from app.protocols import Change, FileFault, RegisterRefused
+from app.protocols import Change, FileFault
 
 protocol = typer.Typer(help="The register of protocols.", no_args_is_help=True)
 
@@ -59,7 +59,7 @@ def protocol_load(
     sources, faults = protocols.read_files(files)
     if faults:
         raise typer.Exit(report_faults(faults))
-    report(lambda: administration.load(office(actor), sources, read_clock()))
+    report(administration.load(office(actor), sources, read_clock()))
     say(f"{len(sources)} files read")
 
 
@@ -113,26 +113,19 @@ def protocol_activate(
     actor: Actor = None,
 ) -> None:
     """Put a draft in force for its own dates; refused while one of its contents is missing."""
-    told = note(reason)
-    report(lambda: administration.activate(office(actor), id_, version, read_clock(), told))
+    report(administration.activate(office(actor), id_, version, read_clock(), reason))
 
 
 @protocol.command("suspend")
-def protocol_suspend(
-    id_: ProtocolId,
-    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
-    actor: Actor = None,
-) -> None:
+def protocol_suspend(id_: ProtocolId, reason: NeededReason, actor: Actor = None) -> None:
     """Suspend a protocol for every answer from now on."""
-    told = note(reason) or ""
-    report(lambda: administration.suspend(office(actor), id_, told, read_clock()))
+    report(administration.suspend(office(actor), id_, reason, read_clock()))
 
 
 @protocol.command("resume")
 def protocol_resume(id_: ProtocolId, reason: Reason = None, actor: Actor = None) -> None:
     """Lift the suspension of a protocol."""
-    told = note(reason)
-    report(lambda: administration.resume(office(actor), id_, read_clock(), told))
+    report(administration.resume(office(actor), id_, read_clock(), reason))
 
 
 @protocol.command("end")
@@ -154,11 +147,8 @@ def protocol_end(
         raise typer.BadParameter("give either --date or --notice")
     last = day("--date", date_) if date_ else None
     given = day("--notice", notice) if notice else None
-    told = note(reason)
     report(
-        lambda: administration.end(
-            office(actor), id_, read_clock(), last=last, notice=given, reason=told
-        )
+        administration.end(office(actor), id_, read_clock(), last=last, notice=given, reason=reason)
     )
 
 
@@ -177,12 +167,11 @@ def protocol_set(
     rechtsgrondTot=D|geen, samenwerkingVan=D, bestandenVan=D, lijstdienstSinds=D.
     """
     name, _, value = setting.partition("=")
-    told = note(reason)
     if name == protocols.LEGAL_GROUND_END:
         last = None if value == protocols.NO_END else day(name, value)
         report(
-            lambda: administration.settle_legal_ground(
-                office(actor), id_, purpose, last, read_clock(), told
+            administration.settle_legal_ground(
+                office(actor), id_, purpose, last, read_clock(), reason
             )
         )
         return
@@ -190,7 +179,7 @@ def protocol_set(
         names = ", ".join((f"{protocols.LEGAL_GROUND_END} (with --purpose)", *protocols.STARTS))
         raise typer.BadParameter(f"what can be set: {names}")
     since = day(name, value)
-    report(lambda: administration.settle_start(office(actor), id_, name, since, read_clock(), told))
+    report(administration.settle_start(office(actor), id_, name, since, read_clock(), reason))
 
 
 def protocol_files(folder: Path) -> list[Path]:
@@ -205,18 +194,8 @@ def split_demo(folder: Path, *, production: bool) -> tuple[list[Path], list[Path
     return [path for path in files if path not in demos], demos
 
 
-def attempt(act: Callable[[], list[Change]]) -> list[Change]:
-    """Run an act on the register; say why and exit 1 when the register refuses."""
-    try:
-        return act()
-    except RegisterRefused as refused:
-        say(str(refused))
-        raise typer.Exit(FAILED) from None
-
-
-def report(act: Callable[[], list[Change]]) -> None:
-    """Run an act on the register and say what it changed."""
-    changes = attempt(act)
+def report(changes: Sequence[Change]) -> None:
+    """Say what an act on the register changed."""
     for change in changes:
         name = f"{change.protocol} {change.version}: " if change.protocol else ""
         when = f" {change.day}" if change.day else ""

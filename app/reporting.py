@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import product
-from typing import Any, NoReturn
+from typing import Any
 
 from sqlmodel import Session
 
@@ -21,7 +21,7 @@ from app.errors import (
 )
 from app.gate import Gate, Told
 from app.moments import brussels_date, read_moment
-from app.month_keys import MonthKeyMissing, MonthKeys
+from app.month_keys import Opener
 from app.notice_rules import ADVICE_OPERATIONS, VALUE_OPERATIONS, IncidentKind, IncidentState, Kind
 from app.notice_rules import State as NoticeState
 from app.notices import Incident, Notice, Notification
@@ -43,7 +43,7 @@ async def report_data(gate: Gate, visit: Visit, report: DataReport, now: datetim
     trace = Trace(type=RecordType.NOTICE)
     event_id, names = report.toegangId.lower(), _names(gate, visit, now)
     record = await gate.database.read(_find, event_id, names)
-    subject = record and _subject(gate.log.keys, record)
+    subject = record and Opener(gate.log.keys).subject(record)
     if record is None or subject is None:
         await gate.refuse(visit, trace, RecordUnknown())
     trace = but(
@@ -126,17 +126,6 @@ def _find(session: Session, event_id: str, names: Collection[str]) -> Mapping[st
     return next(log_search.given(session, [kept.record]), None)
 
 
-def _subject(keys: MonthKeys, record: Mapping[str, Any]) -> str | None:
-    """Whom a record is about; None when the key of its month is destroyed."""
-    moment = read_moment(record["recordedAt"])
-    try:
-        return keys.stored(moment).reveal("subject", record["subject"])
-    except MonthKeyMissing:
-        if keys.has(moment):
-            raise  # it is there and cannot be read: nobody may think that its term has ended
-        return None
-
-
 def _agreement(record: Mapping[str, Any]) -> Agreement:
     return Agreement(
         record["protocol"],
@@ -152,7 +141,8 @@ async def report_incident(gate: Gate, visit: Visit, report: IncidentReport, now:
 
     Raises AccessRefused where there is no such agreement, and InputInvalid.
     """
-    trace = Trace(type=RecordType.NOTICE, purpose=_purpose(gate.register, report.doeleinde))
+    purpose = gate.register.known_purpose(report.doeleinde) if report.doeleinde else None
+    trace = Trace(type=RecordType.NOTICE, purpose=purpose)
     await _check_moments(gate, visit, trace, report, now)
     names = _names(gate, visit, now)
     agreed = _agreed(gate.register, names, report, now)
@@ -191,10 +181,6 @@ async def report_incident(gate: Gate, visit: Visit, report: IncidentReport, now:
     await gate.act(visit, trace, lambda db: notices.add(db, incident), Answered.MADE)
     # Report and record are durable here; nothing has left yet.
     return answer
-
-
-def _purpose(register: Register, purpose: str | None) -> str | None:
-    return register.known_purpose(purpose) if purpose else None
 
 
 def _agreed(
@@ -244,7 +230,9 @@ async def list_reports(gate: Gate, visit: Visit, cursor: str | None, now: dateti
         try:
             before = key.reveal(kind, cursor)
         except ValueError:
-            await _refuse_cursor(gate, visit, trace)
+            rule = "must be the `next` of another page of this organisation"
+            issue = Issue(IssueType.INVALID_STRUCTURE, rule, "query", "cursor")
+            await gate.refuse(visit, trace, InputInvalid([issue]))
     found, items = await gate.database.read(_page, _names(gate, visit, now), before)
     next_ = key.hide(kind, found[PAGE - 1].id) if len(found) > PAGE else None
     answer = notice_view.encode_page(items, next_)
@@ -267,12 +255,6 @@ def _fetched(
     """The record that a notification was fetched, which names it."""
     trace = Trace(type=RecordType.NOTICE, parent=row.id)
     return but(visit, event_id=new_event_id(now)), Told(trace, notice_view.encode(item))
-
-
-async def _refuse_cursor(gate: Gate, visit: Visit, trace: Trace) -> NoReturn:
-    rule = "must be the `next` of another page of this organisation"
-    issue = Issue(IssueType.INVALID_STRUCTURE, rule, "query", "cursor")
-    await gate.refuse(visit, trace, InputInvalid([issue]))
 
 
 def _page(

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.notice_rules import IncidentKind, Kind
-from app.wire import Day, Guid, Instant, KnownField, Name, Report, plain
+from app.wire import Day, Guid, Instant, KnownField, Name, Referred, plain
 
 # Signs without a shape, which could turn round what an official reads, and other ends of lines.
 UNSEEN = frozenset({"Cf", "Zl", "Zp"})
@@ -24,7 +24,7 @@ Story = Annotated[
 ]
 
 
-class DataReport(Report):
+class DataReport(Referred):
     """`createMeldingGegevenskwaliteit`: a value that is wrong, or an advice that is contested."""
 
     toegangId: Guid  # noqa: N815 - the name on the wire
@@ -34,7 +34,7 @@ class DataReport(Report):
     vastgesteldOp: Day  # noqa: N815 - the name on the wire
 
 
-class IncidentReport(Report):
+class IncidentReport(Referred):
     """`createMeldingIncident`: data were reached without right, or somebody tried."""
 
     doeleinde: Name | None = None

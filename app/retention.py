@@ -32,7 +32,7 @@ def due(session: Session, now: datetime, *, production: bool) -> list[Over]:
     with_it = (
         [one for one in rounds.files_of(session, ended) if not one.removed_at] if ended else []
     )
-    files = [*vdab_ending.overdue(session, today), *with_it]
+    files = [*rounds.overdue(session, today), *with_it]
     return [
         *(Over(LIST, id_) for id_ in listings.expired(session, now)),
         *_of_exchange(ended, sorted(files, key=lambda file: file.name)),

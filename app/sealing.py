@@ -45,7 +45,7 @@ def unseal(sealed: IO[bytes], secret: str, sink: Callable[[bytes], object]) -> N
 
     What was handed over before that is not to be used: each piece is authentic, the whole is not.
     """
-    source, target = _Reading(sealed), _Sink(sink)
+    source, target = _Source(iter(lambda: sealed.read(PART), b"")), _Sink(sink)
     try:
         identity = x25519.Identity.from_str(secret)
         pyrage.decrypt_io(source, target, [identity])
@@ -56,9 +56,7 @@ def unseal(sealed: IO[bytes], secret: str, sink: Callable[[bytes], object]) -> N
         raise _reason(error, source, target, "this is no whole file of age for this key") from None
 
 
-def _reason(
-    error: BaseException, source: "_Source | _Reading", target: "_Sink", what: str
-) -> BaseException:
+def _reason(error: BaseException, source: "_Source", target: "_Sink", what: str) -> BaseException:
     """What failed: the one end, the other end, or age itself, a panic of which has no class."""
     age = isinstance(error, pyrage.EncryptError | pyrage.DecryptError | OSError)
     if age or type(error).__name__ == "PanicException":
@@ -92,7 +90,7 @@ def fingerprint(recipient: str) -> str:
 
 
 class _Source:
-    """Bytes that are made as they are asked for, as a file."""
+    """Bytes that come as they are asked for, as a file; it is remembered how that failed."""
 
     def __init__(self, plain: Iterable[bytes]) -> None:
         self._plain: Iterator[bytes] = iter(plain)
@@ -111,22 +109,6 @@ class _Source:
             raise
         found, self._left = bytes(self._left[:most]), self._left[most:]
         return found
-
-
-class _Reading:
-    """A file of which it is remembered how reading it failed."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.failed: BaseException | None = None
-
-    def read(self, most: int) -> bytes:
-        """What the file gives."""
-        try:
-            return self._file.read(most)
-        except BaseException as error:
-            self.failed = error
-            raise
 
 
 class _Sink:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -17,20 +17,18 @@ def write_once(path: Path, data: bytes) -> bool:
     Of two processes the first wins. The folder is made for its owner alone when it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _draft(path, data) as draft:
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return False
-    _sync_folder(path.parent)
+    try:
+        with _draft(path, os.link) as file:
+            file.write(data)
+    except FileExistsError:
+        return False
     return True
 
 
 def write_over(path: Path, data: bytes) -> None:
     """Put a file (0600) in place whole; who reads it sees the old one or the new one."""
-    with _draft(path, data) as draft:
-        os.replace(draft, path)
-    _sync_folder(path.parent)
+    with _draft(path, os.replace) as file:
+        file.write(data)
 
 
 class Draft:
@@ -58,16 +56,8 @@ def streamed(path: Path) -> Iterator[Draft]:
     its owner alone when it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            yield Draft(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    with _draft(path, os.replace) as file:
+        yield Draft(file)
 
 
 def put_in_place(draft: Path, path: Path) -> None:
@@ -99,17 +89,18 @@ def shred(path: Path) -> None:
 
 
 @contextmanager
-def _draft(path: Path, data: bytes) -> Iterator[Path]:
-    """The data in a file beside `path`, durable, and gone at the end."""
+def _draft(path: Path, place: Callable[[Path, Path], None]) -> Iterator[BinaryIO]:
+    """A file beside `path` that gets its name, by `place`, when it is whole and durable."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        yield draft
+        place(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,7 +6,7 @@ A million rows stay on the disk and never stand in memory.
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from app.monitoring import RETURNED
@@ -80,33 +80,21 @@ def connect(path: Path) -> sqlite3.Connection:
 def drafted(path: Path) -> Iterator[Staging]:
     """A new file, in place when this ends; after an exception nothing is left of it."""
     with scratch(path) as draft:
-        staging = Staging(draft)
-        try:
+        with closing(Staging(draft)) as staging:
             yield staging
-        finally:
-            staging.close()
         put_in_place(draft, path)
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Staging]:
+def opened(path: Path) -> AbstractContextManager[Staging]:
     """The file that stands there."""
-    staging = Staging(path)
-    try:
-        yield staging
-    finally:
-        staging.close()
+    return closing(Staging(path))
 
 
 @contextmanager
 def persons(path: Path) -> Iterator[Persons]:
     """Nobody yet, in a file beside `path` that is overwritten and gone when this ends."""
-    with scratch(path) as draft:
-        found = Persons(draft)
-        try:
-            yield found
-        finally:
-            found.close()
+    with scratch(path) as draft, closing(Persons(draft)) as found:
+        yield found
 
 
 @contextmanager

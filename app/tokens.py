@@ -76,19 +76,14 @@ Jwk = dict[str, Any]
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose request this is, as a configured issuer says; `subject` may be a national number."""
+    """Whose request this is, as a configured issuer says; nothing of `sub`, perhaps a number."""
 
     issuer: str
     client: str
-    subject: str = field(repr=False)
     organisation: str
     scopes: frozenset[str]
     credential: str  # `sha256:` and the hash of the jti: names the token without being one
     expires_at: datetime
-
-    def has(self, scope: str) -> bool:
-        """True when the token carries this scope."""
-        return scope in self.scopes
 
 
 @dataclass(frozen=True)
@@ -102,10 +97,6 @@ class Citizen:
     expires_at: datetime
     organisation: None = None
     scopes: frozenset[str] = frozenset()  # whatever her token lists: no scope is for her
-
-    def has(self, scope: str) -> bool:
-        """Never true."""
-        return scope in self.scopes
 
 
 class IssuersInvalid(Exception):
@@ -406,7 +397,7 @@ def _caller(profile: IssuerProfile, claims: Mapping[str, Any], now: datetime) ->
     scope = claims.get("scope")
     if not isinstance(scope, str) or not _SCOPE.fullmatch(scope):
         raise TokenInvalid("scope: not a list of scopes with spaces between them")
-    client, subject, jti = (_string(claims, name) for name in ("client_id", "sub", "jti"))
+    client, _, jti = (_string(claims, name) for name in ("client_id", "sub", "jti"))
     credential = "sha256:" + hashlib.sha256(jti.encode()).hexdigest()
     # Client and organisation stand in the access log in the clear.
     if contains_insz(client):
@@ -422,7 +413,6 @@ def _caller(profile: IssuerProfile, claims: Mapping[str, Any], now: datetime) ->
     return Caller(
         issuer=profile.issuer,
         client=client,
-        subject=subject,
         organisation=_organisation(profile, claims),
         scopes=frozenset(scope.split()),
         credential=credential,
@@ -730,7 +720,7 @@ class DemoIssuer:
         }
         return self._sign(named, now, ttl)
 
-    def issue_citizen(self, insz: Insz, now: datetime, ttl: timedelta = DEMO_TTL) -> str:
+    def issue_citizen(self, insz: Insz, now: datetime) -> str:
         """Sign a token of this person, as the portal where she logged in would get it."""
         named = {
             "iss": self.citizen_profile.issuer,
@@ -738,7 +728,7 @@ class DemoIssuer:
             "client_id": DEMO_PORTAL,
             "scope": "",
         }
-        return self._sign(named, now, ttl)
+        return self._sign(named, now, DEMO_TTL)
 
     def _sign(self, named: Mapping[str, str], now: datetime, ttl: timedelta) -> str:
         issued = int(now.timestamp())

@@ -21,7 +21,7 @@ from app import asking, log_search, population
 from app.asking import FEW, YEAR, Asked, Count, Sign
 from app.log_search import Asking, Counted, Search
 from app.moments import BRUSSELS, brussels_date, read_moment
-from app.month_keys import MonthKey, MonthKeyMissing, MonthKeys
+from app.month_keys import MonthKey, MonthKeyMissing, MonthKeys, Opener
 from app.record import RecordType
 
 PROOF = asking.MOST_DATES + 1  # ids in a line of the report: so many dates are too many
@@ -81,7 +81,7 @@ def report(
     Raises MonthKeyMissing for a key that is there and is not that of its records.
     """
     with closing(sqlite3.connect("")) as tally:
-        unreadable = _tally(tally, session, _Opener(keys), within, progress)
+        unreadable = _tally(tally, session, Opener(keys), within, progress)
         found = [*_many_dates(tally, first, last), *_busy_days(tally, first, last)]
     return Report(found, unreadable)
 
@@ -111,36 +111,6 @@ def signs(session: Session, keys: MonthKeys, records: Records) -> Signs:
         for index in dated | busy
     }
     return Signs(of, whole and all_counted)
-
-
-class _Opener:
-    """Opens the tokens of many months, each key read once."""
-
-    def __init__(self, keys: MonthKeys) -> None:
-        self._keys = keys
-        self._read: dict[str, MonthKey | None] = {}
-
-    def number(self, record: Mapping[str, Any]) -> str | None:
-        """Whom a record is about; None when the key of its month is destroyed.
-
-        Raises MonthKeyMissing for a key that cannot be read, or is another one.
-        """
-        month = record["recordedAt"][:7]
-        if month not in self._read:
-            self._read[month] = self._key(read_moment(record["recordedAt"]))
-        key = self._read[month]
-        try:
-            return key.reveal("subject", record["subject"]) if key else None
-        except ValueError:
-            raise MonthKeyMissing(f"{month}.key does not open the records of its month") from None
-
-    def _key(self, moment: datetime) -> MonthKey | None:
-        try:
-            return self._keys.stored(moment)
-        except MonthKeyMissing:
-            if self._keys.has(moment):
-                raise
-            return None
 
 
 def _is_dated(record: Mapping[str, Any]) -> bool:
@@ -192,7 +162,7 @@ _DAYS = "SELECT organisation, day, count(*) FROM asked GROUP BY organisation, da
 def _tally(
     tally: sqlite3.Connection,
     session: Session,
-    opener: _Opener,
+    opener: Opener,
     within: range,
     progress: Callable[[int], None],
 ) -> int:
@@ -212,7 +182,7 @@ def _tally(
             ],
         )
         dated = [(_asked(*each), each[1]) for each in part if _is_dated(each[1])]
-        opened = [(one, record["organisation"], opener.number(record)) for one, record in dated]
+        opened = [(one, record["organisation"], opener.subject(record)) for one, record in dated]
         current = population.all_numbers(session, {number for *_, number in opened if number})
         tally.executemany(
             _DATED,
@@ -264,8 +234,8 @@ def _dated(session: Session, keys: MonthKeys, asked: Records) -> tuple[set[int],
     """Where, as of that record, too many dates were asked; and whether all of them were counted."""
     if not asked:
         return set(), True
-    opener = _Opener(keys)
-    opened = [(index, record, opener.number(record)) for index, record in asked]
+    opener = Opener(keys)
+    opened = [(index, record, opener.subject(record)) for index, record in asked]
     readable = [(record, number) for _, record, number in opened if number]
     person = population.all_numbers(session, {number for _, number in readable})
     numbers = defaultdict(set)

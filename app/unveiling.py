@@ -6,7 +6,6 @@ from app import answers, log_search
 from app.errors import RecordsPruned, RecordUnknown
 from app.gate import Gate
 from app.moments import read_moment
-from app.month_keys import MonthKeyMissing
 from app.record import RecordType, Trace
 from app.visit import Visit
 
@@ -23,12 +22,8 @@ async def unveil_access(gate: Gate, visit: Visit, event_id: str, reason: str) ->
         await gate.refuse(visit, trace, RecordUnknown())
     trace = replace(trace, parent=event_id)
     record = kept.record
-    recorded_at = read_moment(record["recordedAt"])
-    try:
-        key = gate.log.keys.stored(recorded_at)
-    except MonthKeyMissing:
-        if gate.log.keys.has(recorded_at):
-            raise  # it is there and cannot be read: nobody may think that its term has ended
+    key = gate.log.keys.left(read_moment(record["recordedAt"]))
+    if key is None:
         await gate.refuse(visit, trace, RecordsPruned())
     subject = key.reveal("subject", record["subject"]) if "subject" in record else None
     user = key.reveal("user", record["user"]) if "user" in record else None

@@ -1,14 +1,12 @@
 """The commands of the exchange with VDAB: `protocolpoort vdab ...`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress
 
 from app import (
+    main,
     rounds,
     sealing,
     sftp,
@@ -24,11 +22,12 @@ from app.console import (
     FAILED,
     Actor,
     AsJson,
+    NeededReason,
     give,
     give_rows,
-    messages,
     note,
     office,
+    progress,
     ready_database,
     say,
     settings,
@@ -40,15 +39,15 @@ from app.secret_files import write_once
 from app.settings import PREFIX, SettingInvalid
 from app.sftp import Server
 from app.ssh_signatures import KEYS_LIMIT, KeysUnfit
-from app.vdab import ExchangeRefused, Post
+from app.vdab import Post
 from app.vdab_return import DIRTY, EMPTY
 
 vdab = typer.Typer(help="The half-yearly exchange with VDAB.", no_args_is_help=True)
 
 Profile = Annotated[
-    str | None, typer.Option(help="Function profile at VDAB, of the list that VDAB keeps.")
+    str | None,
+    typer.Option(help="Function profile at VDAB, of the list that VDAB keeps.", callback=note),
 ]
-T = TypeVar("T")
 
 
 @vdab.command("create-key")
@@ -67,8 +66,8 @@ def vdab_create_key() -> None:
 def vdab_export_command(profile: Profile = None, actor: Actor = None) -> None:
     """Record everybody in the joint client group, and make the file with their numbers."""
     post = _post(actor, profile)
-    with _bar("numbers") as advance:
-        made = _attempt(lambda: vdab_export.export(post, lambda done: advance(done, None)))
+    with progress("numbers") as advance:
+        made = vdab_export.export(post, advance)
     say(f"{made.round.label}: {made.persons} persons; `protocolpoort vdab send` sends the file")
     give(f"{post.out / made.round.numbers_file}\t{made.digest}")
 
@@ -77,8 +76,8 @@ def vdab_export_command(profile: Profile = None, actor: Actor = None) -> None:
 def vdab_send(profile: Profile = None, actor: Actor = None) -> None:
     """Send what was made for VDAB to its SFTP server, going on where it was cut off."""
     post, server = _post(actor, profile), _server()
-    with _bar("bytes") as advance:
-        names = _attempt(lambda: vdab_transport.send(post, server, advance))
+    with progress("bytes") as advance:
+        names = vdab_transport.send(post, server, advance)
     say(f"{len(names)} files sent")
     for name in names:
         give(name)
@@ -88,8 +87,8 @@ def vdab_send(profile: Profile = None, actor: Actor = None) -> None:
 def vdab_fetch(profile: Profile = None, actor: Actor = None) -> None:
     """Fetch the answer of VDAB and its signature, going on where it was cut off."""
     post, server, signers = _post(actor, profile), _server(), _signers()
-    with _bar("bytes") as advance:
-        file = _attempt(lambda: vdab_transport.fetch(post, server, signers, advance))
+    with progress("bytes") as advance:
+        file = vdab_transport.fetch(post, server, signers, advance)
     say("`protocolpoort vdab take-in` takes it in")
     give(str(file))
 
@@ -105,12 +104,8 @@ def vdab_take_in(
     post, signers = _post(actor, profile), _signers()
     identity = _secret(_set("EXCHANGE_KEY_FILE", settings().exchange_key_file))
     size = file.stat().st_size if file.is_file() else None
-    with _bar("bytes") as advance:
-        counted = _attempt(
-            lambda: vdab_return.take_in(
-                post, file, identity, signers, lambda done: advance(done, size)
-            )
-        )
+    with progress("bytes", size) as advance:
+        counted = vdab_return.take_in(post, file, identity, signers, advance)
     rows = [
         {"kolom": name, EMPTY: counted.empty[name], DIRTY: counted.dirty[name]}
         for name in counted.empty
@@ -130,11 +125,9 @@ def vdab_release_command(
 ) -> None:
     """Join the profiles, remove the numbers, and make the result for the agencies and VDAB."""
     post = _post(actor, profile)
-    with _bar("work") as advance:
+    with progress("work") as advance:
         totals = {"steps": len(STEPS)}
-        done = _attempt(
-            lambda: vdab_release.release(post, k, lambda what, far: advance(far, totals.get(what)))
-        )
+        done = vdab_release.release(post, k, lambda what, far: advance(far, totals.get(what)))
     smoothed, until = done.smoothed, done.plan.keep_until
     rows = [
         {"kolom": name, "veralgemeend": smoothed.coarser[name], "verborgen": smoothed.hidden[name]}
@@ -156,17 +149,15 @@ def vdab_release_command(
 def vdab_list(as_json: AsJson = False) -> None:
     """Every round, newest first, and its files."""
     with ready_database(settings()).reading() as session:
-        every = rounds.newest_first(session)
-        files = [file for one in every for file in rounds.files_of(session, one)]
-    rows: list[dict[str, Any]] = [
-        {
-            "ronde": one.label,
-            "toestand": one.state.value,
-            "personen": one.persons,
-            "bestanden": [_told(file) for file in files if file.round == one.id],
-        }
-        for one in every
-    ]
+        rows: list[dict[str, Any]] = [
+            {
+                "ronde": one.label,
+                "toestand": one.state.value,
+                "personen": one.persons,
+                "bestanden": [_told(file) for file in rounds.files_of(session, one)],
+            }
+            for one in rounds.newest_first(session)
+        ]
     if as_json:
         give_rows(rows, as_json=True)
         return
@@ -193,39 +184,25 @@ def _told(file: RoundFile) -> dict[str, str]:
 
 
 @vdab.command("cancel")
-def vdab_cancel(
-    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")], actor: Actor = None
-) -> None:
+def vdab_cancel(reason: NeededReason, actor: Actor = None) -> None:
     """End the open round without a release: its numbers and its files are taken away."""
-    post, told = _post(actor, None), note(reason) or ""
-    done = _attempt(lambda: vdab_ending.cancel(post, told))
+    done = vdab_ending.cancel(_post(actor, None), reason)
     say(f"{done.label} is ended")
-
-
-def _attempt(act: Callable[[], T]) -> T:
-    """Do it; say why and exit 1 when it is refused."""
-    try:
-        return act()
-    except ExchangeRefused as refused:
-        say(f"refused: {refused}")
-        raise typer.Exit(FAILED) from None
 
 
 def _post(actor: str | None, profile: str | None) -> Post:
     chosen = settings()
     folder = _set("EXCHANGE", chosen.exchange)
-    named = note(profile, "--profile")
-    return Post(office(actor), folder, read_clock, chosen.production, named)
+    return Post(office(actor), folder, read_clock, chosen.production, profile)
 
 
 def _server() -> Server:
     chosen = settings()
-    if chosen.vdab_sftp is None:
-        raise SettingInvalid(f"{PREFIX}VDAB_SFTP must name the SFTP server of VDAB")
+    address = main.needed("VDAB_SFTP", chosen.vdab_sftp, "the SFTP server of VDAB")
     key = _set("VDAB_SFTP_KEY", chosen.vdab_sftp_key)
     hosts = _set("VDAB_KNOWN_HOSTS", chosen.vdab_known_hosts)
     try:
-        return sftp.server_at(chosen.vdab_sftp, key, hosts)
+        return sftp.server_at(address, key, hosts)
     except ValueError as rule:
         raise SettingInvalid(f"{PREFIX}VDAB_SFTP {rule}") from None
 
@@ -251,18 +228,4 @@ def _secret(file: Path) -> str:
 
 
 def _set(name: str, value: Path | None) -> Path:
-    if value is None:
-        raise SettingInvalid(f"{PREFIX}{name} must name a file or folder for the exchange")
-    return value
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on the terminal; the function takes how much is done, of how much where it is known."""
-    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-
-        def advance(done: int, total: int | None) -> None:
-            bar.update(task, description=f"{what} {done}", completed=done, total=total)
-
-        yield advance
+    return main.needed(name, value, "a file or folder for the exchange")

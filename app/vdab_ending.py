@@ -37,18 +37,13 @@ def every_staged(post: Post, round_: Round) -> list[Path]:
 def cancel(post: Post, reason: str) -> Round:
     """End the round that is open, without a release. Raises ExchangeRefused when there is none."""
     with alone(post):
-        found = _cancel(post, reason)
+        with post.office.database.writing() as session:
+            access_log.lock(session)
+            now, found = post.clock(), rounds.current(session)
+            if found is None:
+                raise ExchangeRefused("no round is open")
+            end_round(session, post, found, reason, now)
         tidy(post)
-    return found
-
-
-def _cancel(post: Post, reason: str) -> Round:
-    with post.office.database.writing() as session:
-        access_log.lock(session)
-        now, found = post.clock(), rounds.current(session)
-        if found is None:
-            raise ExchangeRefused("no round is open")
-        end_round(session, post, found, reason, now)
     return found
 
 
@@ -79,11 +74,6 @@ def end_overdue(post: Post) -> Round | None:
     return found
 
 
-def overdue(session: Session, today: date) -> list[RoundFile]:
-    """The files that `remove_overdue` takes away on a day."""
-    return rounds.overdue(session, today)
-
-
 def remove_overdue(post: Post) -> list[RoundFile]:
     """Take away, with a record each, the files whose term has passed or whose round has ended.
 
@@ -99,7 +89,7 @@ def tidy(post: Post) -> list[RoundFile]:
     now = post.clock()
     with post.office.database.reading() as session:
         ended = [one for one in rounds.newest_first(session) if one.ended_at]
-        files = overdue(session, brussels_date(now))
+        files = rounds.overdue(session, brussels_date(now))
     gone, stuck = [], 0
     for round_ in ended:
         try:

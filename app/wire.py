@@ -133,57 +133,54 @@ class PersonQuestion(_Question):
     referte: Reference
 
 
-class DossierQuestion(PersonQuestion):
-    """`queryDossier`."""
-
-    velden: Fields = None
-
-    @property
-    def fields(self) -> tuple[str, ...] | None:
-        """The asked catalogue ids; None asks everything that the protocol grants."""
-        return tuple(self.velden) if self.velden else None
-
-
-class ParticipantsQuestion(_Question):
-    """`queryDeelnemers`: a page of the persons of the caller's own project."""
-
-    doeleinde: Name
-    referte: Reference
-    velden: Fields = None
-    pageSize: Annotated[int, Field(ge=1, le=100)] = 50  # noqa: N815 - the name on the wire
-    cursor: HiddenCursor | None = None
-
-    @property
-    def fields(self) -> tuple[str, ...] | None:
-        """The asked catalogue ids; None asks everything that the protocol grants."""
-        return tuple(self.velden) if self.velden else None
-
-
-class ListQuestion(_Question):
-    """`createLijst`: the year is a premium year where the list is about the premium."""
-
-    doeleinde: Name
-    referte: Reference
-    jaar: Annotated[int, Field(ge=1900, le=9999)]
-    vorm: Literal["csv", "jsonl"] = "csv"
-
-
-class KeyQuestion(_Question):
-    """`overhandigSleutel`."""
-
-    referte: Reference
-
-
-class Report(_Question):
-    """What a receiver reports to the agency; `referte` is the receiver's own."""
-
-    referte: Reference
-
-
 class AdviceQuestion(PersonQuestion):
     """`queryAdvies`."""
 
     toetsdatum: Day
+
+
+class _OfFields(_Question):
+    velden: Fields = None
+
+    @property
+    def fields(self) -> tuple[str, ...] | None:
+        """The asked catalogue ids; None asks everything that the protocol grants."""
+        return tuple(self.velden) if self.velden else None
+
+
+class DossierQuestion(_OfFields, PersonQuestion):
+    """`queryDossier`."""
+
+
+class PurposeQuestion(_Question):
+    """What every question about several persons holds."""
+
+    doeleinde: Name
+    referte: Reference
+
+
+class ParticipantsQuestion(_OfFields, PurposeQuestion):
+    """`queryDeelnemers`: a page of the persons of the caller's own project."""
+
+    pageSize: Annotated[int, Field(ge=1, le=100)] = 50  # noqa: N815 - the name on the wire
+    cursor: HiddenCursor | None = None
+
+
+class ListQuestion(PurposeQuestion):
+    """`createLijst`: the year is a premium year where the list is about the premium."""
+
+    jaar: Annotated[int, Field(ge=1900, le=9999)]
+    vorm: Literal["csv", "jsonl"] = "csv"
+
+
+class Referred(_Question):
+    """What is asked by its address, or reported; `referte` is the caller's own."""
+
+    referte: Reference
+
+
+class KeyQuestion(Referred):
+    """`overhandigSleutel`."""
 
 
 class AboutPerson(_Question):
@@ -196,23 +193,14 @@ class AboutPerson(_Question):
 Persons = Annotated[list[AboutPerson], Field(min_length=1, max_length=100)]
 
 
-class Batch(_Question):
+class Batch(PurposeQuestion):
     """What every batch holds."""
 
-    doeleinde: Name
-    referte: Reference
     vragen: Persons
 
 
-class DossierBatch(Batch):
+class DossierBatch(_OfFields, Batch):
     """`queryDossierBatch`."""
-
-    velden: Fields = None
-
-    @property
-    def fields(self) -> tuple[str, ...] | None:
-        """The asked catalogue ids; None asks everything that the protocol grants."""
-        return tuple(self.velden) if self.velden else None
 
 
 class AdviceBatch(Batch):

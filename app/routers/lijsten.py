@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app import listing, problems
-from app.deps import ANY_METHOD, attend
+from app.deps import ANY_METHOD, attend, entrance
 from app.doors import JSON, Arrival, Door, NoBody
 from app.errors import Answered
 from app.gate import Gate
@@ -19,41 +19,43 @@ AGE = "application/octet-stream"
 
 CREATE = Door(
     operation="createLijst",
-    method="POST",
     route="/lijsten",
     body=ListQuestion,
     scopes=(SCOPE,),
-    personal=True,
 )
-GET = Door[NoBody](operation="getLijst", method="GET", route="/lijsten/{lijstId}", scopes=(SCOPE,))
+GET = Door[NoBody](
+    operation="getLijst", route="/lijsten/{lijstId}", scopes=(SCOPE,), personal=False
+)
 FILE = Door[NoBody](
     operation="getLijstBestand",
-    method="GET",
     route="/lijsten/{lijstId}/bestand",
     scopes=(SCOPE,),
-    personal=True,
     produces=AGE,
 )
 KEY = Door(
     operation="overhandigSleutel",
-    method="POST",
     route="/lijsten/{lijstId}/sleutel",
     body=KeyQuestion,
     scopes=(KEY_SCOPE,),
-    personal=True,
 )
 
 
-@router.api_route(CREATE.route, operation_id=CREATE.operation, methods=ANY_METHOD)
-async def create_lijst(request: Request) -> Response:
+@entrance(router, CREATE)
+async def create_lijst(gate: Gate, arrival: Arrival[ListQuestion]) -> Response:
     """Let a list be made."""
-    return await attend(request, CREATE, _create)
+    task_id, answer = await listing.ask(gate, arrival.visit, arrival.body, arrival.now)
+    headers = {"Location": f"{BASE}/lijsten/{task_id}"}
+    return Response(answer, problems.status_of(Answered.ACCEPTED), headers, JSON)
 
 
-@router.api_route(GET.route, operation_id=GET.operation, methods=ANY_METHOD)
-async def get_lijst(request: Request) -> Response:
+@entrance(router, GET)
+async def get_lijst(gate: Gate, arrival: Arrival[NoBody]) -> Response:
     """How far a list is; where its file stands when it is done."""
-    return await attend(request, GET, _get)
+    list_id = arrival.path["lijstId"].lower()
+    answer, how = await listing.follow(gate, arrival.visit, list_id, arrival.now)
+    there = {"Location": f"{BASE}/lijsten/{list_id}/bestand"}
+    headers = there if how is Answered.ELSEWHERE else {}
+    return Response(answer, problems.status_of(how), headers, JSON)
 
 
 @router.api_route(FILE.route, operation_id=FILE.operation, methods=ANY_METHOD)
@@ -61,26 +63,6 @@ async def get_lijst_bestand(request: Request) -> Response:
     """The sealed file of a list, or a part of it."""
     wanted, same = request.headers.get("range"), request.headers.get("if-range")
     return await attend(request, FILE, partial(_file, wanted=wanted, same=same))
-
-
-@router.api_route(KEY.route, operation_id=KEY.operation, methods=ANY_METHOD)
-async def overhandig_sleutel(request: Request) -> Response:
-    """The key that was made for one list, once."""
-    return await attend(request, KEY, _hand_over)
-
-
-async def _create(gate: Gate, arrival: Arrival[ListQuestion]) -> Response:
-    task_id, answer = await listing.ask(gate, arrival.visit, arrival.body, arrival.now)
-    headers = {"Location": f"{BASE}/lijsten/{task_id}"}
-    return Response(answer, problems.status_of(Answered.ACCEPTED), headers, JSON)
-
-
-async def _get(gate: Gate, arrival: Arrival[NoBody]) -> Response:
-    list_id = arrival.path["lijstId"].lower()
-    answer, how = await listing.follow(gate, arrival.visit, list_id, arrival.now)
-    there = {"Location": f"{BASE}/lijsten/{list_id}/bestand"}
-    headers = there if how is Answered.ELSEWHERE else {}
-    return Response(answer, problems.status_of(how), headers, JSON)
 
 
 async def _file(
@@ -100,6 +82,8 @@ async def _file(
     return StreamingResponse(opened.pieces(), problems.status_of(opened.how), headers, AGE)
 
 
-async def _hand_over(gate: Gate, arrival: Arrival[KeyQuestion]) -> bytes:
+@entrance(router, KEY)
+async def overhandig_sleutel(gate: Gate, arrival: Arrival[KeyQuestion]) -> bytes:
+    """The key that was made for one list, once."""
     list_id = arrival.path["lijstId"].lower()
     return await listing.hand_over(gate, arrival.visit, list_id, arrival.now)

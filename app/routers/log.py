@@ -8,9 +8,9 @@ from sqlmodel import Session
 
 from app import checkpoints, log_keys, log_tree, proving
 from app.audit_view import AUDIT
-from app.deps import ANY_METHOD, Desk, attend
+from app.deps import ANY_METHOD, Desk, attend, refuse_parameters
 from app.doors import Arrival, Door, NoBody
-from app.errors import InputInvalid, Issue, IssueType, LogUnavailable, PathUnknown
+from app.errors import LogUnavailable, PathUnknown
 from app.gate import Gate
 from app.log_keys import LogRewritten
 from app.tlog import tiles
@@ -25,13 +25,8 @@ def _refuse_spelling(request: Request) -> None:
         raise PathUnknown
 
 
-def _refuse_parameters(request: Request) -> None:
-    if request.query_params:
-        raise InputInvalid([Issue(IssueType.UNKNOWN_INPUT, "unknown query parameter", "query")])
-
-
 router = APIRouter(prefix="/log", dependencies=[Depends(_refuse_spelling)])
-PUBLIC = [Depends(_refuse_parameters)]
+PUBLIC = [Depends(refuse_parameters)]
 
 OCTETS = "application/octet-stream"
 TEXT = "text/plain; charset=utf-8"
@@ -40,10 +35,8 @@ ANEW = {"Cache-Control": "no-cache"}
 
 ENTRIES = Door[NoBody](
     operation="getLogEntries",
-    method="GET",
     route="/log/tile/entries/{N}",
     scopes=(AUDIT,),
-    personal=True,
     produces=OCTETS,
 )
 

@@ -1,9 +1,9 @@
 """`/mijnRaadplegingen`: who looked at me?"""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 
 from app import own_view
-from app.deps import ANY_METHOD, attend
+from app.deps import entrance
 from app.doors import Arrival, Door, NoBody
 from app.gate import Gate
 from app.tokens import Citizen
@@ -12,20 +12,16 @@ router = APIRouter()
 
 LIST = Door[NoBody](
     operation="listMijnRaadplegingen",
-    method="GET",
     route="/mijnRaadplegingen",
+    personal=False,
     paged=True,
     citizen=True,
 )
 
 
-@router.api_route(LIST.route, operation_id=LIST.operation, methods=ANY_METHOD)
-async def list_mijn_raadplegingen(request: Request) -> Response:
+@entrance(router, LIST)
+async def list_mijn_raadplegingen(gate: Gate, arrival: Arrival[NoBody]) -> bytes:
     """The consultations of the person of the token: by whom, when, what for."""
-    return await attend(request, LIST, _list)
-
-
-async def _list(gate: Gate, arrival: Arrival[NoBody]) -> bytes:
     assert isinstance(arrival.caller, Citizen)  # noqa: S101 - what the door demands
     insz = arrival.caller.insz
     cursor = int(arrival.cursor) if arrival.cursor else None

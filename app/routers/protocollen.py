@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import TypeAdapter
 
 from app import pages, publication
-from app.deps import Desk
+from app.deps import Desk, refuse_parameters
 from app.errors import InputInvalid, Issue, IssueType, NotAcceptable, PathUnknown
 from app.moments import brussels_date
 from app.notation import Version
@@ -24,8 +24,7 @@ router = APIRouter()
 @router.get("/protocollen")
 async def list_protocollen(request: Request) -> Response:
     """Every version of every protocol that is no draft."""
-    if request.query_params:
-        raise InputInvalid([_unknown()])
+    refuse_parameters(request)
     as_page = _prefers_page(request.headers.getlist("accept"))
     editions = await _editions(request)
     if as_page:
@@ -58,7 +57,7 @@ async def _editions(request: Request) -> list[Edition]:
 def _version(request: Request) -> str | None:
     """The asked version; raises InputInvalid for another parameter, and repeats nothing of it."""
     if request.query_params.keys() - {"versie"}:
-        raise InputInvalid([_unknown()])
+        refuse_parameters(request)
     values = request.query_params.getlist("versie")
     if not values:
         return None
@@ -69,10 +68,6 @@ def _version(request: Request) -> str | None:
         rule = "must be one version, as 1 or 2.0"
         issue = Issue(IssueType.SCHEMA_VIOLATION, rule, "query", "versie")
         raise InputInvalid([issue]) from None
-
-
-def _unknown() -> Issue:
-    return Issue(IssueType.UNKNOWN_INPUT, "unknown query parameter", "query")
 
 
 def _prefers_page(accept: Sequence[str]) -> bool:

@@ -144,23 +144,6 @@ def encode_entries(records: Iterable[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def decode_entries(data: bytes, count: int) -> list[bytes]:
-    """The `count` records of an entry bundle.
-
-    Raises ValueError when it ends too early, or holds more.
-    """
-    records: list[bytes] = []
-    place = 0
-    for _ in range(count):
-        start = place + 2
-        place = start + int.from_bytes(data[place:start], "big")
-        records.append(data[start:place])
-    # A length or a record that is cut short has carried the place beyond the end.
-    if place != len(data):
-        raise ValueError(f"an entry bundle is not one of {count} records")
-    return records
-
-
 def _tiles_of_range(first: int, end: int, size: int) -> Iterator[Tile]:
     for level, last in _levels(size):
         span = HEIGHT * (level + 1)

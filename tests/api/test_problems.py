@@ -18,10 +18,12 @@ from app.errors import (
     ClockBehind,
     DatabaseSilent,
     DateOutOfRange,
+    Denied,
     DossierUnknown,
     Fault,
     InputInvalid,
     InszInvalid,
+    Invalid,
     Issue,
     IssueType,
     KeyGone,
@@ -32,6 +34,7 @@ from app.errors import (
     MethodNotAllowed,
     NoAdvice,
     NotAcceptable,
+    NotFound,
     PathUnknown,
     RangeOutside,
     RateLimited,
@@ -135,11 +138,11 @@ def test_a_fault_has_its_status_its_type_and_its_magda_code(
 
 
 def test_every_kind_of_fault_has_a_problem_of_its_own() -> None:
-    # One says what its kinds have in common, the other has a problem for each reason.
-    without = {Unauthenticated, AccessRefused}
+    # These say what their kinds have in common; AccessRefused has a problem for each reason.
+    without = {Invalid, Denied, NotFound, Unauthenticated}
 
-    assert set(problems.PROBLEMS) == set(kinds()) - without
-    assert {type(fault) for fault, *_ in TABLE} == set(kinds()) - {Unauthenticated}
+    assert set(problems.PROBLEMS) == set(kinds()) - without - {AccessRefused}
+    assert {type(fault) for fault, *_ in TABLE} == set(kinds()) - without
 
 
 def test_a_kind_without_a_problem_has_that_of_the_kind_above_it() -> None:

@@ -206,14 +206,11 @@ async def test_tells_who_calls() -> None:
     assert caller == Caller(
         issuer=ISSUER,
         client="client-1",
-        subject="service-1",
         organisation="nis:71016",
         scopes=frozenset({"inb_dossier_v1_G", "inb_advies_v1_G"}),
         credential="sha256:" + hashlib.sha256(b"token-1").hexdigest(),
         expires_at=NOW + timedelta(minutes=10),
     )
-    assert caller.has("inb_advies_v1_G")
-    assert not caller.has("inb_advies")
 
 
 @pytest.mark.anyio
@@ -272,11 +269,10 @@ async def test_reads_the_organisation_from_the_claim_of_the_profile() -> None:
 
 
 @pytest.mark.anyio
-async def test_does_not_show_the_subject_which_may_be_a_national_number() -> None:
+async def test_keeps_nothing_of_the_subject_which_may_be_a_national_number() -> None:
     caller = await verify(verifier(), token(sub="90722501478"))
 
-    assert caller.subject == "90722501478"
-    assert "90722501478" not in repr(caller)
+    assert "90722501478" not in repr(vars(caller))
 
 
 # What does not
@@ -987,7 +983,6 @@ async def test_a_citizen_has_no_organisation_and_no_scope() -> None:
 
     assert citizen.organisation is None
     assert citizen.scopes == frozenset()
-    assert not citizen.has("inb_audit_v1_G")
 
 
 @pytest.mark.anyio
@@ -1198,10 +1193,8 @@ async def test_issues_tokens_that_the_service_takes_for_eight_hours(tmp_path: Pa
     )
 
     assert (caller.organisation, caller.client) == ("nis:99001", "demo-client")
-    assert caller.has("inb_dossier_v1_G")
-    assert caller.subject == "demo-client"
+    assert caller.scopes == {"inb_dossier_v1_G"}
     assert caller.expires_at == NOW + timedelta(hours=8)
-    assert employee.subject == "90722501478"
     assert employee.credential != caller.credential
 
 
