@@ -144,12 +144,8 @@ async def attend(request: Request, door: Door[Body], use_case: UseCase[Body]) ->
     visit = _begin(headers, door, now)
     try:
         response = await _answer(request, headers, desk, door, visit, use_case)
-    except LogUnavailable as fault:
-        response = problems.render(fault)  # there is no record to name
-    except Fault as fault:
-        response = problems.render(fault, visit.event_id)
     except Exception as error:  # noqa: BLE001 - whatever broke, the caller gets no detail of it
-        response = await _broken(desk.gate, visit, error, Trace())
+        response = await _ended(desk.gate, visit, error, Trace())
     response.headers[CORRELATION] = visit.correlation_id
     return response
 
@@ -190,12 +186,8 @@ async def _answer(
         arrival = inspect(request, headers, door, visit, caller, content, gate.settings, now)
         visit = arrival.visit
         return await _decide(gate, door, arrival, use_case, known)
-    except DatabaseSilent as fault:
-        return await _broken(gate, visit, fault, known)
-    except Fault:
-        raise
     except Exception as error:  # noqa: BLE001 - recorded under the caller who asked
-        return await _broken(gate, visit, error, known)
+        return await _ended(gate, visit, error, known)
 
 
 async def _decide(
@@ -218,7 +210,8 @@ async def _decide(
                 told = Response(told, media_type=door.produces)
             told.headers["Cache-Control"] = "no-store"
             return told
-        except DecisionOvertaken:
+        except DecisionOvertaken as overtaken:
+            _let_go(overtaken)
             await gate.refresh_register()
             now = gate.clock()
     raise LogUnavailable
@@ -277,6 +270,24 @@ def _is_number(id_: str) -> bool:
         contains_insz(number) and not rest.strip("0")
         for number, rest in ((digits[-11:], digits[:-11]), (digits[:11], digits[11:]))
     )
+
+
+async def _ended(gate: Gate, visit: Visit, error: Exception, known: Trace) -> Response:
+    """What is answered for what was raised: a fault has its record, what else broke gets one."""
+    try:
+        if isinstance(error, LogUnavailable):
+            return problems.render(error)  # there is no record to name
+        if isinstance(error, Fault) and not isinstance(error, DatabaseSilent):
+            return problems.render(error, visit.event_id)
+        return await _broken(gate, visit, error, known)
+    finally:
+        _let_go(error)
+
+
+def _let_go(error: BaseException) -> None:
+    """An error holds the frames that it passed, and one that names it holds the error: with all of
+    the request, until the next search for such circles."""
+    error.__traceback__ = None
 
 
 async def _broken(gate: Gate, visit: Visit, error: Exception, known: Trace) -> Response:
