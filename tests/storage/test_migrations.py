@@ -88,6 +88,28 @@ def test_a_second_upgrade_changes_nothing(store: Database) -> None:
         ).scalars().all() == [7]
 
 
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_what_is_long_in_the_log_is_compressed_by_lz4_where_the_server_has_it(
+    store: Database,
+) -> None:
+    [(has_lz4,)] = rows(
+        store,
+        "SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression'",
+    )
+    compressed = rows(
+        store,
+        "SELECT attrelid::regclass::text, attname, attcompression::text FROM pg_attribute "
+        "WHERE attcompression = 'l' ORDER BY 1, 2",
+    )
+
+    columns = [
+        ("access_detail", "detail"),
+        ("access_record", "fields"),
+        ("access_record", "record"),
+    ]
+    assert compressed == ([(*each, "l") for each in columns] if has_lz4 else [])
+
+
 # From the first tables to the register in full, with data in them
 
 
