@@ -153,7 +153,8 @@ def lock(session: Session) -> LogHead:
 
 
 def learn(session: Session, now: datetime) -> datetime:
-    """Take the moment at which this transaction learns facts about persons: for an import.
+    """Take the moment at which this transaction learns facts about persons: for an import, and for
+    a list, which learns none and has to be dated before whatever is learned later.
 
     Under the lock of the head, and later than every record and every import before: an advice that
     is in the log was given without these facts, and "as known at" its moment leaves them out.

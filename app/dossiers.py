@@ -47,7 +47,8 @@ class Word:
 class Known:
     """All that was known of a person at a moment."""
 
-    dossiers: Mapping[str, Dossier]  # by number, in the order of the numbers
+    # By number: the current one first, then the older ones, what was given last before the rest.
+    dossiers: Mapping[str, Dossier]
     target_groups: Sequence[Mapping[str, Any]]  # those of the current number last
     word: Word
 
@@ -218,19 +219,19 @@ def _known(
     delivered_at: datetime | None,
 ) -> Known:
     given = {number: found[number] for number in numbers if number in found}
-    stored = {
-        number: Dossier(each.fetched_at, each.blocks)
-        for number, answers in given.items()
-        for each in answers
-        if each.blocks is not None
-    }
-    # A history from snapshots. What is said of an older number never replaces what is said of the
-    # current one.
-    history = sorted(
-        (each for answers in given.values() for each in answers if each.target_group is not None),
+    # What is said of an older number never replaces what is said of the current one; of several
+    # older ones nobody knows the order, but the source went on answering under the last of them.
+    told = sorted(
+        (each for answers in given.values() for each in answers),
         key=lambda each: (each.insz == numbers[0], each.fetched_at, each.id),
     )
-    groups = [each.target_group for each in history if each.target_group is not None]
+    stored = {
+        each.insz: Dossier(each.fetched_at, each.blocks)
+        for each in reversed(told)
+        if each.blocks is not None
+    }
+    # A history from snapshots.
+    groups = [each.target_group for each in told if each.target_group is not None]
     return Known(stored, groups, _word(numbers, given, stored, delivered_at))
 
 

@@ -190,9 +190,13 @@ def _seal(shop: Workshop, task: Task) -> Task:
         _renewed(shop, task, lambda db: listings.add_part(db, task.id, size, piece))
         size += len(piece)
 
+    with shop.database.writing() as session:
+        # What an import learns that is not in the snapshot is dated after this: the advices on the
+        # list can be given again.
+        as_of = access_log.learn(session, shop.clock())
     with shop.database.snapshot() as snapshot:
         job, now = _decided(shop, snapshot, task), shop.clock()
-        rows = Rows(job, now, driver.of(snapshot), shop.settings.max_data_age)
+        rows = Rows(job, as_of, driver.of(snapshot), shop.settings.max_data_age)
 
         def manifest(digest: str) -> Iterator[tuple[str, bytes]]:
             told = _manifest(shop, job, rows, now, digest, log_tree.head(snapshot).size)

@@ -24,7 +24,7 @@ from app.judging import Case
 from app.list_format import Form
 from app.list_task import Task
 from app.listings import Person
-from app.moments import brussels_date, to_millisecond
+from app.moments import to_millisecond
 from app.obligation import Outcome, Profile
 from app.policy import Clause, Granted
 from app.population import Admitted, Wanted
@@ -107,7 +107,7 @@ class Rows:
 
     def __init__(self, job: Job, now: datetime, channel: Channel, maximum_age: timedelta) -> None:
         self._job, self._now, self._channel = job, now, channel
-        self._today, self._form = brussels_date(now), Form(job.task.form)
+        self._today, self._form = job.today, Form(job.task.form)
         self._known_at = access_log.known_at(channel)
         self._maximum_age = maximum_age
         self._several: set[str] = set()  # who have more than one number, by the one in use

@@ -83,7 +83,8 @@ maart; de leeftijd komt nooit uit het INSZ |
 
 Onder een vroeger INSZ telt wat voor de persoon spreekt. Een besluit NEE, een status GS en een
 inbreuk tellen alleen onder het recentste INSZ dat er iets over zegt, en een doelgroep van een
-vroeger INSZ vervangt er geen van het huidige.
+vroeger INSZ vervangt er geen van het huidige. Van twee vroegere is dat het recentste waaronder de
+bron het laatst een dossier gaf.
 
 Drie maanden zijn kalendermaanden: van 15 november tot en met 15 februari, van 30 november tot en
 met de laatste dag van februari. Negentig dagen zijn dagen. Twaalf maanden voor de 18e verjaardag

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,14 +28,27 @@ from service import (
     execute,
     insz_of,
     make_service,
+    person_with,
 )
 from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
 
-from app import administration, documents, list_making, listings, own_advice, sealing
+from app import (
+    access_log,
+    administration,
+    documents,
+    dossiers,
+    list_making,
+    listings,
+    own_advice,
+    sealing,
+)
 from app.canonical import canonical_json
-from app.demo_persons import demo_persons
+from app.database import Database
+from app.demo_persons import MEMBER_NOK, demo_persons
 from app.errors import Answered, RecordsPruned
 from app.insz import Insz
+from app.list_rows import Rows
 from app.listing import Opened
 from app.tlog import note
 from app.visit import new_event_id
@@ -618,6 +631,37 @@ async def test_what_is_advised_on_a_list_can_be_repeated(service: Service) -> No
     await make(service, FUND, "verlaagdePremie", 2027)
     [person, *_] = about_persons(service)
 
+    age, now = service.settings.max_data_age, service.clock.now
+    assert own_advice.repeat(service.office, person["eventId"], age, now, "nazicht").same
+
+
+async def test_what_an_import_learns_while_a_list_is_made_is_dated_after_the_list(
+    service_on_each: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It began before the list was read, and its facts were not there yet."""
+    service, certified = service_on_each, person_with("O10").blocks
+    assert certified
+    snapshot, importing = Database.snapshot, ExitStack()
+
+    def begins(database: Database) -> AbstractContextManager[Session]:
+        session = importing.enter_context(service.office.database.writing())
+        learned = access_log.learn(session, service.clock.now)
+        dossiers.store(session, MEMBER_NOK, certified, service.clock.now, learned)
+        service.clock.forward(seconds=1)
+        return snapshot(database)
+
+    def ends(*arguments: Any) -> Rows:
+        importing.close()
+        return Rows(*arguments)
+
+    monkeypatch.setattr(Database, "snapshot", begins)
+    monkeypatch.setattr(list_making, "Rows", ends)
+
+    await make(service, FUND, "verlaagdePremie", 2027)
+
+    key = service.office.keys.at(service.clock.now)
+    member = key.hide("subject", MEMBER_NOK.digits)
+    [person] = [one for one in about_persons(service) if one["subject"] == member]
     age, now = service.settings.max_data_age, service.clock.now
     assert own_advice.repeat(service.office, person["eventId"], age, now, "nazicht").same
 

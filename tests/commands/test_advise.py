@@ -284,6 +284,29 @@ async def test_the_numbers_of_the_person_are_those_of_then(agency: Agency) -> No
     assert codes == ["O01", "O10"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_breach_that_was_put_right_under_a_later_number_is_open_under_none_before(
+    agency: Agency, order: int
+) -> None:
+    before, after = (UNKNOWN, OLD_NUMBER)[::order]
+    blocks = {
+        "personalia": {"geboortedatum": "1985-05-25"},
+        "doelgroep": {"code": "JA", "type": "PLICHT", "periode": {"begin": "2016-03-01"}},
+        "contracten": [{"datumRegistratie": "2020-01-01"}],
+    }
+    cured = {"rechtzettingsFormulier": {"datumOndertekening": "2022-01-01"}}
+    for insz, more, age in ((before, {}, 20), (after, cured, 10)):
+        breach = {"datumVaststelling": "2021-01-01", **more}
+        agency.learn(insz, blocks | {"inbreuken": [breach]}, age=timedelta(days=age))
+    agency.service.clock.now = read_clock()
+    previous = [before.digits, after.digits]
+    add_person(agency.service, {"insz": SOMEBODY.digits, "vorigeInsz": previous}, None)
+
+    told = agency.explained(SOMEBODY, "--profile", "inOrde")
+
+    assert told["code"] == "O42"
+
+
 async def test_the_age_of_data_is_measured_at_that_moment(agency: Agency) -> None:
     learned = agency.learn(SOMEBODY, NOK.blocks, age=timedelta(days=10))
     time.sleep(0.05)

@@ -292,16 +292,22 @@ def test_without_a_dossier_under_the_current_number_the_newest_old_one_counts(
     assert read(store, "wooncode") == Dossier(NOW, {"wooncode": {"code": "newest"}})
 
 
-def test_the_dossiers_under_all_numbers_come_in_the_order_of_the_numbers(store: Database) -> None:
-    keep(store, {"wooncode": {"code": "1"}}, OLDER)
-    keep(store, {"wooncode": {"code": "2"}}, PERSON)
-    keep(store, {"wooncode": {"code": "3"}}, PERSON)
+@pytest.mark.parametrize("last", [OLD, OLDER])
+def test_of_the_older_numbers_the_one_whose_dossier_was_given_last_comes_first(
+    store: Database, last: Insz
+) -> None:
+    """The register does not say which number replaced which."""
+    for insz in (OLD, OLDER):
+        keep(store, BLOCKS, insz, fetched_at=NOW + (DAY if insz == last else timedelta(0)))
+    keep(store, {"wooncode": {"code": "1"}}, fetched_at=NOW - DAY)
+    keep(store, {"wooncode": {"code": "2"}}, fetched_at=NOW)
 
     with store.reading() as session:
         found = stores.known(session, NUMBERS, ["wooncode"]).dossiers
 
-    codes = {number: each.blocks["wooncode"]["code"] for number, each in found.items()}
-    assert [*codes.items()] == [(PERSON.digits, "3"), (OLDER.digits, "1")]
+    [first] = {OLD, OLDER} - {last}
+    assert [*found] == [PERSON.digits, last.digits, first.digits]
+    assert found[PERSON.digits].blocks == {"wooncode": {"code": "2"}}
 
 
 def test_target_groups_come_in_the_order_of_the_answers(store: Database) -> None:
