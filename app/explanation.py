@@ -61,6 +61,7 @@ _EVENTS: Mapping[Kind, tuple[str, str]] = {
     Kind.LIMITED_CAPACITY: ("besluit", "toegekend op"),
     Kind.NOT_ACHIEVED: ("besluit", "toegekend op"),
     Kind.OTHER_DECISION: ("besluit", "toegekend op"),
+    Kind.OTHER_DOCUMENT: ("attest", "ondertekend op"),
     Kind.REGISTRATION: ("aanmelding", "op"),
     Kind.CONTRACT: ("contract", "geregistreerd op"),
     Kind.STATUS: ("trajectstatus", "begonnen op"),
@@ -174,7 +175,8 @@ def _weigh(
     order = {kind: place for place, kind in enumerate(rests_on)}
     decisive: list[_Finding] = []
     ignored = [*_not_consulted(profile)]
-    for each in (*_of_source(situation, advice, code), *_of_person(situation, advice.rule)):
+    found = (*_of_source(situation, advice, code), *_of_person(situation, advice.rule, rules))
+    for each in found:
         if _decides(each, rests_on, doubt=advice.code == "T99"):
             decisive.append(each)
         elif each.kind in read:
@@ -261,12 +263,12 @@ def _of_source(s: Situation, advice: Advice, code: str) -> Iterator[_Finding]:
         yield _Finding(Kind.DOSSIER, "geen dossier, ook niet onder een vroeger INSZ")
 
 
-def _of_person(s: Situation, rule: Rule) -> Iterator[_Finding]:
+def _of_person(s: Situation, rule: Rule, rules: RuleSet) -> Iterator[_Finding]:
     """Every fact, whether it holds on D or not."""
     facts, on = s.facts, s.on
     if facts.born:
         yield _birth(facts.born, on)
-    yield from (_target_group(each, s) for each in facts.target_groups)
+    yield from (_target_group(each, s, rules) for each in facts.target_groups)
     for kind, events in (
         (Kind.CERTIFICATE, facts.certificates),
         (Kind.COMPETENCE, facts.competences),
@@ -275,7 +277,7 @@ def _of_person(s: Situation, rule: Rule) -> Iterator[_Finding]:
     ):
         yield from (_event(kind, each, on) for each in events)
     yield from (_event(decision_kind(each.code), each, on) for each in facts.decisions)
-    yield from (_untyped(each, on) for each in facts.untyped_decisions)
+    yield from (_untyped(each, on, rules) for each in facts.untyped_decisions)
     yield from (_registration(each, s) for each in facts.registrations)
     for kind, periods in (
         (Kind.SUSPENSION, facts.suspensions),
@@ -285,7 +287,9 @@ def _of_person(s: Situation, rule: Rule) -> Iterator[_Finding]:
         yield from (_period(kind, kind.value, each, on) for each in periods)
     yield from (_silence() for each in facts.silences if each.may_cover(on))
     yield from (_breach(each, on) for each in facts.breaches)
-    yield from (_unused(each) for each in facts.unused)
+    unknown = facts.unknown_documents if rules.weighs_unknown else ()
+    yield from (_document(each, on) for each in unknown)
+    yield from (_unused(each) for each in facts.unused if not (unknown and each.signed))
     if rule.last_day:
         yield _term(rule, rule.last_day(s))
 
@@ -299,10 +303,10 @@ def _birth(born: Day, on: date) -> _Finding:
     return _Finding(Kind.BIRTH, text, _days("datum", born))
 
 
-def _target_group(group: TargetGroup, s: Situation) -> _Finding:
+def _target_group(group: TargetGroup, s: Situation, rules: RuleSet) -> _Finding:
     last = s.facts.last_target_group
     if (
-        s.group_withdrawn
+        s.group_withdrawn(same_begin=rules.weighs_unknown)
         and last
         and group.period.begin == last.period.begin != s.group.period.begin
     ):
@@ -334,13 +338,24 @@ def _event(kind: Kind, event: Coded, on: date) -> _Finding:
     return _Finding(kind, text, _days("datum", event.since), state, why)
 
 
-def _untyped(decision: Coded, on: date) -> _Finding:
+def _document(document: Coded, on: date) -> _Finding:
+    """A signed document of which nobody knows what it is worth: a doubt."""
+    found = _event(Kind.OTHER_DOCUMENT, document, on)
+    if found.state is _State.NOT:
+        return found
+    what = "van een type dat de codelijst niet kent" if document.code else "zonder type"
+    return replace(found, state=_State.PERHAPS, why=f"een attest {what}")
+
+
+def _untyped(decision: Coded, on: date, rules: RuleSet) -> _Finding:
     """A decision of a trajectory that does not say what it is: one that would count is a doubt."""
     kind = decision_kind(decision.code)
     found = _event(kind, decision, on)
     if found.state is _State.NOT:
         return found
-    would_count = kind in (Kind.ACHIEVED, Kind.LIMITED_CAPACITY)
+    would_count = kind in (Kind.ACHIEVED, Kind.LIMITED_CAPACITY) or (
+        rules.weighs_unknown and kind is Kind.OTHER_DECISION
+    )
     state = _State.PERHAPS if would_count else _State.NOT
     return replace(found, state=state, why="in een traject zonder type")
 

@@ -136,6 +136,7 @@ class Unused:
     kind: Kind
     cause: Cause
     code: str | None = None
+    signed: Day | None = None  # of a document whose type nobody knows
 
 
 @dataclass(frozen=True, repr=False)
@@ -159,6 +160,11 @@ class Facts:
     silences: tuple[Period, ...] = ()  # an integration trajectory exists, its status is not told
     breaches: tuple[Breach, ...] = ()
     unused: tuple[Unused, ...] = ()
+
+    @property
+    def unknown_documents(self) -> tuple[Coded, ...]:
+        """Signed documents without a type, or of one that the code list does not know."""
+        return tuple(Coded(each.code, each.signed) for each in self.unused if each.signed)
 
 
 def read_facts(
@@ -302,7 +308,8 @@ def _note_others(
     for document in _joined(dossiers, "behaaldeAttesten"):
         type_ = _text(document.get("type"))
         if type_ not in INTEGRATION_CERTIFICATES | COMPETENCE_CERTIFICATES:
-            unused.append(Unused(Kind.OTHER_DOCUMENT, Cause.OTHER_TYPE, type_))
+            signed = _day(document.get("datumOndertekening"))
+            unused.append(Unused(Kind.OTHER_DOCUMENT, Cause.OTHER_TYPE, type_, signed))
     for trajectory in trajectories:
         type_ = _text(trajectory.get("type"))
         if not _is_integration(trajectory):

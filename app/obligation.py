@@ -32,6 +32,7 @@ from app.facts import (
     TargetGroup,
     birthday,
     days_after,
+    decision_kind,
     months_after,
     read_facts,
 )
@@ -168,19 +169,35 @@ class Situation:
             or any(older.period.begin.latest >= begin.earliest for older in self.groups[1:])
         )
 
-    @property
-    def group_withdrawn(self) -> bool:
+    def group_withdrawn(self, *, same_begin: bool) -> bool:
         """Whether the last answer goes back to before the target group on D, and does not oblige.
 
         The history only grows: what was said earlier of a later begin stays, and the newest begin
-        wins. A NOK would then rest on what the source no longer shows.
+        wins. A NOK would then rest on what the source no longer shows. `same_begin`: also where an
+        incomplete date leaves open that it is the begin of that group.
         """
         last = self.facts.last_target_group
+        if last is None or not self.groups:
+            return False
+        earliest, begin = last.period.begin.earliest, self.group.period.begin.latest
+        goes_back = earliest < begin or (same_begin and earliest == begin)
+        return goes_back and not (last.obliges and last.period.covers(self.on))
+
+    @property
+    def group_perhaps_over(self) -> bool:
+        """Whether the target group on D is open and another one perhaps, not surely, came after it.
+
+        An open one ends where the next begins (docs/adr/0007); incomplete dates hide the order.
+        """
+        period = self.group.period
         return (
-            last is not None
-            and bool(self.groups)
-            and last.period.begin.earliest < self.group.period.begin.latest
-            and not (last.obliges and last.period.covers(self.on))
+            bool(self.groups)
+            and period.end is None
+            and any(
+                other.period.begin.latest > period.begin.earliest
+                for other in self.facts.target_groups
+                if other != self.group
+            )
         )
 
     @property
@@ -198,6 +215,20 @@ class Situation:
         return any(
             each.code in ACHIEVED | LIMITED_CAPACITY and each.since.earliest <= self.on
             for each in self.facts.untyped_decisions
+        )
+
+    @property
+    def perhaps_certified(self) -> bool:
+        """Whether a document was perhaps signed of which nobody knows what it is worth."""
+        return any(each.since.earliest <= self.on for each in self.facts.unknown_documents)
+
+    @property
+    def decision_unknown(self) -> bool:
+        """Whether a decision was perhaps taken that does not say what it is."""
+        decisions = (*self.facts.decisions, *self.facts.untyped_decisions)
+        return any(
+            decision_kind(each.code) is Kind.OTHER_DECISION and each.since.earliest <= self.on
+            for each in decisions
         )
 
     @property
@@ -393,6 +424,7 @@ class RuleSet:
     rules: Sequence[Rule]
     doubts: Sequence[Rule]  # asked of a NOK alone
     weighs_age: bool  # the last step: TOO_OLD
+    weighs_unknown: bool = False  # codes that no list knows, and dates that hide an order
 
 
 def _same(code: str) -> dict[Profile, str]:
@@ -832,9 +864,10 @@ _T99_DATES = Rule(
 )
 _T99_WITHDRAWN = Rule(
     _same("T99"),
-    "NOK, maar het laatste antwoord van de bron toont een doelgroep die eerder begint en op de "
-    "toetsdatum niet verplicht: de verplichting waarop de NOK steunt, toont de bron niet meer",
-    lambda s: s.group_withdrawn,
+    "NOK, maar het laatste antwoord van de bron toont een doelgroep die eerder (of misschien op "
+    "dezelfde dag) begint en op de toetsdatum niet verplicht: de verplichting waarop de NOK "
+    "steunt, toont de bron niet meer",
+    lambda s: s.group_withdrawn(same_begin=True),
     (Kind.TARGET_GROUP,),
     "",
     _OWN_CHOICE,
@@ -869,6 +902,48 @@ _T99_UNTYPED = Rule(
     ),
 )
 
+_T99_ORDER = Rule(
+    _same("T99"),
+    "NOK, maar een onvolledige datum laat open of de doelgroep van de toetsdatum eindigde waar een "
+    "andere begon",
+    lambda s: s.group_perhaps_over,
+    (Kind.TARGET_GROUP,),
+    "",
+    _OWN_CHOICE,
+    example=Example(
+        _D,
+        _REGISTERED,
+        (_group("2020-05-05", "2021-02-07", type="RECHT"), _group("2020-05-00")),
+    ),
+)
+_T99_DOCUMENT = Rule(
+    _same("T99"),
+    "NOK, maar een attest zonder type, of van een type dat de codelijst niet kent, is misschien "
+    "tot en met de toetsdatum ondertekend",
+    lambda s: s.perhaps_certified,
+    (Kind.OTHER_DOCUMENT,),
+    "",
+    _OWN_CHOICE,
+    example=Example(
+        _D,
+        {
+            **_REGISTERED,
+            "behaaldeAttesten": [{"type": "AI024", "datumOndertekening": "2022-03-14"}],
+        },
+        _OBLIGED,
+    ),
+)
+_T99_DECISION = Rule(
+    _same("T99"),
+    "NOK, maar een traject van inburgering of zonder type heeft een besluit zonder code, of met "
+    "een code die de codelijst niet kent, dat misschien tot en met de toetsdatum is toegekend",
+    lambda s: s.decision_unknown,
+    (Kind.OTHER_DECISION,),
+    "",
+    _OWN_CHOICE,
+    example=Example(_D, {**_REGISTERED, **_decision("JA_VERKORT", "2022-03-14")}, _OBLIGED),
+)
+
 # The last step.
 
 TOO_OLD = Rule(
@@ -879,6 +954,14 @@ TOO_OLD = Rule(
     "",
     _OWN_CHOICE,
     example=Example(_D, _REGISTERED, _OBLIGED, age=timedelta(days=36)),
+)
+
+# Version 1.1: a withdrawn target group with perhaps the same begin was no doubt.
+
+_T99_WITHDRAWN_1_1 = replace(
+    _T99_WITHDRAWN,
+    situation=_T99_WITHDRAWN.situation.replace("eerder (of misschien op dezelfde dag)", "eerder"),
+    when=lambda s: s.group_withdrawn(same_begin=False),
 )
 
 # Version 1.0: only a later day renewed a trajectory, and a registration after D opened a term.
@@ -904,10 +987,14 @@ _N32_1_0 = replace(
     when=lambda s: s.stopped(same_day=False),
 )
 
-_BEFORE_PROGRESS = (
+_BEFORE_PROGRESS = (  # in every version
     *(_T01, _O01, _O10, _O11, _T05_BIRTH, _T06, _O02, _O20),
     *(_T05_GROUP, _T99_GROUP, _O03, _O04, _T02, _O05, _O21, _O06, _O07, _T03, _T04),
     *(_O12, _O13, _N11, _N12, _N10),
+)
+_TABLE = (
+    *_BEFORE_PROGRESS,
+    *(_N20, _N21, _N22, _N23, _N31, _N32, _N30, _N30_BREACH, _T99),
 )
 RULE_SETS: Mapping[str, RuleSet] = {
     each.version: each
@@ -923,16 +1010,23 @@ RULE_SETS: Mapping[str, RuleSet] = {
         ),
         RuleSet(
             "1.1",
-            (
-                *_BEFORE_PROGRESS,
-                *(_N20, _N21, _N22, _N23, _N31, _N32, _N30, _N30_BREACH, _T99),
-            ),
-            doubts=(_T99_DATES, _T99_WITHDRAWN, _T99_REGISTERED, _T99_UNTYPED),
+            _TABLE,
+            doubts=(_T99_DATES, _T99_WITHDRAWN_1_1, _T99_REGISTERED, _T99_UNTYPED),
             weighs_age=True,
+        ),
+        RuleSet(
+            "1.2",
+            _TABLE,
+            doubts=(
+                *(_T99_DATES, _T99_WITHDRAWN, _T99_ORDER, _T99_REGISTERED, _T99_UNTYPED),
+                *(_T99_DOCUMENT, _T99_DECISION),
+            ),
+            weighs_age=True,
+            weighs_unknown=True,
         ),
     )
 }
-CURRENT = RULE_SETS["1.1"]
+CURRENT = RULE_SETS["1.2"]
 RULE_SET_VERSION = CURRENT.version
 
 

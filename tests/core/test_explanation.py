@@ -32,7 +32,7 @@ from test_obligation import (
     certificate,
     contracts,
     group,
-    many_persons,
+    judged_by,
     period,
     sources,
     trajectory,
@@ -99,7 +99,7 @@ def test_tells_a_nok_as_a_case_handler_reads_it() -> None:
         "uitkomst": "NOK",
         "reden": "R02",
         "profiel": "striktMetUitstel",
-        "regelset": "1.1",
+        "regelset": "1.2",
         "toetsdatum": "2022-03-14",
         "geraadpleegdOp": "2026-06-01T10:00:00.000Z",
         "maximumleeftijd": 35,
@@ -150,7 +150,7 @@ def test_tells_a_nok_as_a_case_handler_reads_it() -> None:
             },
         ],
         "opmerkingen": [],
-        "tekst": "NOK (N23) op 14 maart 2022; profiel striktMetUitstel, regelset 1.1. "
+        "tekst": "NOK (N23) op 14 maart 2022; profiel striktMetUitstel, regelset 1.2. "
         "Regel: verplicht; aangemeld, geen contract op de toetsdatum; de termijn is voorbij. "
         "Rechtsgrond: 34/1 §3, 27 §3 2°; zekerheid: wet (stand). "
         "Feiten: geboren op 25 mei 1985: 36 jaar op de toetsdatum; "
@@ -193,8 +193,11 @@ def test_explains_the_example_of_every_rule(rules: RuleSet, rule: Rule, profile:
             {"attest AI023 ondertekend op 15 maart 2022": "na de toetsdatum"},
         ),
         (
-            {"behaaldeAttesten": [certificate("2022-01-01", "AI024")]},
-            {"ander attest AI024": "geen attest van inburgering en geen attest EVC"},
+            {"behaaldeAttesten": [certificate(None, "AI024"), certificate("2022-03-15", "AI024")]},
+            {
+                "ander attest AI024": "geen attest van inburgering en geen attest EVC",
+                "attest AI024 ondertekend op 15 maart 2022": "na de toetsdatum",
+            },
         ),
         (
             contracts("2022-03-15") | {"aanmelding": {"datumAanmelding": "2022-03-15"}},
@@ -233,8 +236,8 @@ def test_explains_the_example_of_every_rule(rules: RuleSet, rule: Rule, profile:
             {"trajectstatus GS begonnen op 1 januari 2020": "een eerdere regel besliste"},
         ),
         (
-            {"trajecten": [trajectory(decision=("ANDERS", "2020-01-01"))]},
-            {"besluit ANDERS toegekend op 1 januari 2020": "geen regel die hierop steunt, past"},
+            {"trajecten": [trajectory(decision=("ANDERS", "2022-03-15"))]},
+            {"besluit ANDERS toegekend op 15 maart 2022": "na de toetsdatum"},
         ),
         (
             {"trajecten": [trajectory() | period("2020-01-01")]},
@@ -446,6 +449,7 @@ def test_a_decision_of_a_trajectory_without_type_is_a_doubt_where_it_would_count
 SAID: Mapping[str, str] = {
     "1.0": "sha256:7aba2fce58c431d46c997c859da26dc94cba40415a9bbd09e5ac5c2d23307acd",
     "1.1": "sha256:42f04ebde3593f9056e411c0697e9e222eaeaf60961096a1de609f73621c0d81",
+    "1.2": "sha256:bd1359032bac2cd8f5188645d814f08097ad5bad88f026a834d10be48847434c",
 }
 
 
@@ -455,11 +459,54 @@ def test_what_a_version_once_said_it_says_for_ever(version: str) -> None:
 
     said = [
         explain(facts, on, profile, advise(facts, on, profile, source, rules), source, rules)
-        for facts, on, source in many_persons()
+        for facts, on, source in judged_by(rules)
         for profile in Profile
     ]
 
     assert digest(said) == SAID[version], "advices of the log would no longer be the same"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (
+            {"behaaldeAttesten": [certificate("2022-01-01", "AI024")]},
+            (
+                "ander attest",
+                "attest AI024 ondertekend op 1 januari 2022",
+                "een attest van een type dat de codelijst niet kent",
+            ),
+        ),
+        (
+            {"behaaldeAttesten": [{"datumOndertekening": "2022-01-01"}]},
+            (
+                "ander attest",
+                "attest ondertekend op 1 januari 2022",
+                "een attest zonder type",
+            ),
+        ),
+        (
+            {"trajecten": [trajectory(decision=("ANDERS", "2022-01-01"))]},
+            ("ander besluit", "besluit ANDERS toegekend op 1 januari 2022", None),
+        ),
+        (
+            {"trajecten": [{"besluit": {"code": "ANDERS", "datumToekenning": "2022-01-01"}}]},
+            (
+                "ander besluit",
+                "besluit ANDERS toegekend op 1 januari 2022",
+                "in een traject zonder type",
+            ),
+        ),
+    ],
+)
+def test_what_no_code_list_knows_is_a_doubt_and_told_once(
+    more: Json, expected: tuple[str, str, str | None]
+) -> None:
+    found = explained(REGISTERED | more)
+
+    told = [(each["soort"], each["tekst"], each.get("twijfel")) for each in found["feiten"]]
+    assert (found["code"], told) == ("T99", [expected])
+    assert not [text for text in reasons(found) if text.startswith(("attest", "ander", "besluit"))]
 
 
 def test_what_is_uncertain_is_no_doubt_where_another_rule_decided() -> None:
@@ -707,7 +754,7 @@ def test_version_1_0_tells_the_term_as_it_counted_it() -> None:
         for rules in RULE_SETS.values()
     ]
 
-    assert last_days == ["2022-06-13", "2016-06-30"]
+    assert last_days == ["2022-06-13", "2016-06-30", "2016-06-30"]
 
 
 @pytest.mark.parametrize(
@@ -762,11 +809,17 @@ def test_neither_a_number_nor_a_name_nor_free_text_comes_along() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_", "name", "left_out"),
-    [("AI023", "feiten", 10_000 - MOST), ("X" * 30, "genegeerd", 10_002 - MOST)],
+    ("signed", "type_", "name", "left_out"),
+    [
+        ("2022-01-01", "AI023", "feiten", 10_000 - MOST),
+        ("2022-01-01", "X" * 30, "feiten", 10_000 - MOST),
+        (None, "X" * 30, "genegeerd", 10_002 - MOST),
+    ],
 )
-def test_a_hostile_dossier_makes_no_large_explanation(type_: str, name: str, left_out: int) -> None:
-    documents = [certificate("2022-01-01", type_)] * 10_000
+def test_a_hostile_dossier_makes_no_large_explanation(
+    signed: str | None, type_: str, name: str, left_out: int
+) -> None:
+    documents = [certificate(signed, type_)] * 10_000
 
     found = explained(REGISTERED | {"behaaldeAttesten": documents})
 

@@ -220,11 +220,11 @@ def test_every_kind_of_fact_is_read_once() -> None:
         ),
         (
             {"behaaldeAttesten": [certificate("2022-01-01", "AI024")]},
-            Unused(Kind.OTHER_DOCUMENT, Cause.OTHER_TYPE, "AI024"),
+            Unused(Kind.OTHER_DOCUMENT, Cause.OTHER_TYPE, "AI024", day("2022-01-01")),
         ),
         (
             {"behaaldeAttesten": [{"datumOndertekening": "2022-01-01"}]},
-            Unused(Kind.OTHER_DOCUMENT, Cause.OTHER_TYPE),
+            Unused(Kind.OTHER_DOCUMENT, Cause.OTHER_TYPE, signed=day("2022-01-01")),
         ),
         ({"contracten": [{"type": "IC07G"}]}, Unused(Kind.CONTRACT, Cause.UNDATED, "IC07G")),
         ({"aanmelding": {"type": "EA"}}, Unused(Kind.REGISTRATION, Cause.UNDATED, "EA")),

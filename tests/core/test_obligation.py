@@ -1154,11 +1154,74 @@ def test_data_that_are_too_old_leave_no_reason() -> None:
     assert found.rule is TOO_OLD
 
 
+@pytest.mark.parametrize(
+    ("more", "on"),
+    [
+        ({"behaaldeAttesten": [certificate("2022-03-14", "AI024")]}, "2022-03-14"),
+        ({"behaaldeAttesten": [{"datumOndertekening": "2022-03-14"}]}, "2022-03-14"),
+        ({"behaaldeAttesten": [certificate("2022-03-00", "AI024")]}, "2022-03-01"),
+        ({"trajecten": [trajectory(decision=("JA_KORT", "2022-03-14"))]}, "2022-03-14"),
+        ({"trajecten": [{"besluit": {"datumToekenning": "2022-03-14"}}]}, "2022-03-14"),
+    ],
+)
+@pytest.mark.parametrize("profile", Profile)
+def test_a_code_that_no_list_knows_is_never_turned_into_nok(
+    more: Json, on: str, profile: Profile
+) -> None:
+    day = date.fromisoformat(on)
+    before = day - timedelta(days=1)
+
+    assert judge(REGISTERED | more, on, profile=profile).code == "T99"
+    assert judge(REGISTERED | more, day + timedelta(days=1), profile=profile).code == "T99"
+    assert judge(REGISTERED | more, before, profile=profile).code == "N23"
+    # What was advised by the version before is advised again.
+    assert judge(REGISTERED | more, on, profile=profile, rules=RULE_SETS["1.1"]).code == "N23"
+
+
+def test_a_code_that_no_list_knows_changes_no_ok() -> None:
+    unknown = {
+        "behaaldeAttesten": [certificate("2022-01-01"), certificate("2022-01-01", "AI024")],
+        "trajecten": [trajectory(decision=("JA_KORT", "2022-01-01"))],
+    }
+
+    assert judge(REGISTERED | unknown, "2022-03-14").code == "O10"
+    # A trajectory of another type, and a document that nobody signed, say nothing.
+    other = {
+        "behaaldeAttesten": [certificate(None, "AI024")],
+        "trajecten": [trajectory(decision=("JA_KORT", "2022-01-01"), type_="TT_NT2")],
+    }
+    assert judge(REGISTERED | other, "2022-03-14").code == "N23"
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected", "before"),
+    [
+        # The last answer goes back to before the group on D, or perhaps to the same day.
+        ([group("2016-03-01"), group("2016-03-00", "2021-12-31")], "T99", "N23"),
+        ([group("2016-03-02"), group("2016-03-00", "2021-12-31")], "T99", "T99"),
+        ([group("2016-03-01"), group("2016-03-01", "2021-12-31")], "O04", "O04"),
+        # An open group ends where another one begins: on which side of it did that lie?
+        ([group("2020-05-05", "2021-02-07", type="RECHT"), group("2020-05-00")], "T99", "N23"),
+        ([group("2020-05-31", "2021-02-07", type="RECHT"), group("2020-05-00")], "T99", "N23"),
+        ([group("2020-05-01", "2021-02-07", type="RECHT"), group("2020-05-00")], "N23", "N23"),
+        ([group("2020-06-01", "2021-02-07", type="RECHT"), group("2020-05-00")], "O04", "O04"),
+        ([group("2020-05-05", "2021-02-07", type="RECHT"), group("2020-05-06")], "N23", "N23"),
+        ([group("2020-05-05", "2021-02-07", type="RECHT"), group("2020-05-01")], "O04", "O04"),
+    ],
+)
+def test_an_order_that_an_incomplete_date_hides_is_never_turned_into_nok(
+    groups: list[Json], expected: str, before: str
+) -> None:
+    assert judge(REGISTERED, "2022-03-14", groups).code == expected
+    assert judge(REGISTERED, "2022-03-14", groups, rules=RULE_SETS["1.1"]).code == before
+
+
 # What each version answers to the same persons. A digest never changes: a version that gave an
 # advice gives it again. A new version adds its own.
 FROZEN: Mapping[str, str] = {
     "1.0": "sha256:c073b7bd93457b97e4ce0869576465a2eba8d6839aefccaea24a216816c0123f",
     "1.1": "sha256:80994dbab8d032f4291f4a58cfe8136403b1b0d581075e24d5aff51bbcf56c4d",
+    "1.2": "sha256:fd5962cadbaa59f2442c592e28b31fca58efe1057603538913d572058a326d08",
 }
 
 
@@ -1239,12 +1302,18 @@ def many_persons() -> list[tuple[Facts, date, Source]]:
     return [(read_facts(dossiers, groups), on, source) for dossiers, groups, on, source in drawn]
 
 
+def judged_by(rules: RuleSet) -> list[tuple[Facts, date, Source]]:
+    """The same persons for every version; from 1.2 on also the examples of its doubts."""
+    examples = [doubt.example for doubt in rules.doubts if rules.weighs_unknown]
+    return [*many_persons(), *((each.facts, each.on, each.source) for each in examples if each)]
+
+
 @pytest.mark.parametrize("version", RULE_SETS)
 def test_what_a_version_once_answered_it_answers_for_ever(version: str) -> None:
     rules = RULE_SETS[version]
     advices = [
         advise(facts, on, profile, source, rules)
-        for facts, on, source in many_persons()
+        for facts, on, source in judged_by(rules)
         for profile in Profile
     ]
 
