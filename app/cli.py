@@ -341,6 +341,8 @@ def follow(reports: Iterable[Report], total: int | None, what: str) -> int:
     with progress(what, total) as advance:
         for done, report in enumerate(reports, start=1):
             advance(done)
+            if isinstance(report, Stored) and report.warnings:
+                say(f"{report.name}: stored; the source warns ({', '.join(report.warnings)})")
             match report:
                 case Stored(new=True):
                     stored += 1

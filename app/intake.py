@@ -42,6 +42,7 @@ class Stored:
 
     name: str
     new: bool
+    warnings: tuple[str, ...] = ()  # what the source says beside it, by code
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,8 @@ def _store_answer(
         return Skipped(file.name, f"{answer.code} {answer.diagnosis}", lost)
     if production and answer.insz.is_test:
         return Skipped(file.name, "a test number, which production does not take")
-    return Stored(file.name, dossiers.store(session, answer.insz, answer.blocks, fetched_at, now))
+    new = dossiers.store(session, answer.insz, answer.blocks, fetched_at, now)
+    return Stored(file.name, new, tuple(notice.code for notice in answer.notices))
 
 
 def _named_after(file: Path) -> Insz | None:

@@ -71,6 +71,20 @@ def test_without_the_option_nothing_is_declared(command: Within) -> None:
     assert deliveries() == []
 
 
+def test_a_warning_beside_a_dossier_is_told(command: Within) -> None:
+    cut_short = fault("30030").replace(b"FOUT", b"WAARSCHUWING")
+    begin, end = cut_short.index(b"<Uitzonderingen>"), cut_short.index(b"</Repliek>")
+    warned = dossier(CITIZEN.digits).replace(b"</Repliek>", cut_short[begin:end] + b"</Repliek>")
+
+    ended = command("kbi", "import", put({"a": warned, "b": dossier(NEIGHBOUR.digits)}))
+
+    assert ended == Ended(
+        0,
+        "",
+        "a.xml: stored; the source warns (30030)\nanswers: 2 stored, 0 unchanged, 0 skipped\n",
+    )
+
+
 def test_what_names_its_person_is_skipped_and_the_delivery_complete(command: Within) -> None:
     files = {
         "a": dossier(CITIZEN.digits, on="2026-05-30"),
