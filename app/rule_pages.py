@@ -128,6 +128,11 @@ voordien gold, is alleen bekend uit eerdere antwoorden (doelgroep), of niet (aan
 Een vrijstelling die uit een periode met hetzelfde begin verdwijnt, is weg voor elke toetsdatum.
 - Toont het laatste antwoord geen doelgroep meer, dan blijft die van een eerder antwoord gelden.
 - De betekenis van GS en NEE_ANALFA is afgeleid uit de namen.
+- Wat de bron zegt, geldt zoals het er staat: een uitstel dat eindigt voor het begint, dekt geen \
+dag; een verplichting naast een reden waarom er geen doelgroep is, blijft een verplichting; een \
+besluit zonder datum is niet genomen. Een waarschuwing van de bron bij een dossier (zoals 30030, \
+ingekort) toont alleen de invoer ervan. Van twee antwoorden in het uur dat in oktober twee keer \
+komt, telt dat met het latere uur op de klok.
 - De codes van de attesten zijn die van KBI 01.00 (AI023, AEVC05) en 02.00 (AI023G).
 """
 

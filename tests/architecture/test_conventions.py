@@ -19,6 +19,7 @@ from app.routers import (
     doc,
     dossiers,
     health,
+    lijsten,
     log,
     meldingen,
     mijn_raadplegingen,
@@ -30,7 +31,7 @@ from app.routers import (
 MODULES = [path for path in files(ROOT / "app") if path.suffix == ".py"]
 PYTHON = [path for path in files() if path.suffix == ".py"]
 ROUTERS = (
-    *(adviezen, deelnemers, dev, doc, dossiers, health, log),
+    *(adviezen, deelnemers, dev, doc, dossiers, health, lijsten, log),
     *(meldingen, mijn_raadplegingen, mijn_toegang, protocollen, toegangen),
 )
 
