@@ -1,6 +1,7 @@
 """The application, put together from its settings."""
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
@@ -63,6 +64,8 @@ T = TypeVar("T")
 logger = logging.getLogger("protocolpoort")
 LISTS_SECONDS = 2  # after which it is looked whether a list is asked
 REST = 0.25  # of the time that records of a list take, for everybody else
+# By the numbers of malloc.h: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_ARENA_MAX.
+MALLOPT = {-3: 64 * 1024, -1: 128 * 1024, -8: 1}
 DEMO_ISSUER_KEY = Path("var/demo-issuer.json")
 SECRETS_IN_FILES = ("PROTOCOLPOORT_DATABASE_URL",)
 
@@ -183,6 +186,18 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    give_back_memory(ctypes.CDLL(None))
+
+
+def give_back_memory(library: object) -> bool:
+    """Let the C library return what is freed; True where it can be told so.
+
+    Batches and bodies are large and short-lived: glibc would soon keep their room among what stays,
+    in a heap for each thread, and the process would grow by megabytes a minute under a mixed load
+    (bench/soak.md).
+    """
+    tell = getattr(library, "mallopt", None)
+    return tell is not None and all(tell(what, value) for what, value in MALLOPT.items())
 
 
 def _desk(settings: Settings, clock: Callable[[], datetime]) -> Desk:

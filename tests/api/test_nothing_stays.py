@@ -1,6 +1,8 @@
 """When a request has ended, nothing of it waits in memory for a search for circles."""
 
+import ctypes
 import gc
+import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ from service import ADVICE, CITY, FUND, Service, closed_log, execute, person_wit
 from app.demo_persons import NON_RESIDENT, RESIDENT_WITH_CERTIFICATE
 from app.gate import Gate
 from app.insz import Insz
+from app.main import give_back_memory
 from app.visit import Visit
 
 DOSSIER = {
@@ -104,3 +107,12 @@ async def test_what_was_overtaken_does_not_stay(
     monkeypatch.setattr(service.client, "request", moved)
 
     assert await left_by(service, 200, CITY, PATH, DOSSIER) == []
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_glibc_is_told_to_give_back_what_is_freed() -> None:
+    assert give_back_memory(ctypes.CDLL(None))
+
+
+def test_a_library_that_cannot_be_told_is_left_alone() -> None:
+    assert not give_back_memory(object())
