@@ -310,7 +310,9 @@ def _target_group(group: TargetGroup, s: Situation, rules: RuleSet) -> _Finding:
         and last
         and group.period.begin == last.period.begin != s.group.period.begin
     ):
-        why = "het laatste antwoord van de bron; een doelgroep met een later begin telt"
+        why = "het laatste antwoord van de bron"
+        if rules.weighs_unknown:
+            why += "; een doelgroep met een later begin telt"
         return replace(_in_group(last, s.on), state=_State.PERHAPS, why=why)
     found = _in_group(group, s.on)
     if s.group_unclear and group in s.groups:

@@ -185,16 +185,18 @@ class Situation:
 
     @property
     def group_perhaps_over(self) -> bool:
-        """Whether the target group on D is open and another one perhaps, not surely, came after it.
+        """Whether the target group on D has no end of its own and another one perhaps, not surely,
+        came after it.
 
-        An open one ends where the next begins (docs/adr/0007); incomplete dates hide the order.
+        It ends where the next begins (docs/adr/0007); incomplete dates hide the order.
         """
-        period = self.group.period
+        begin = self.group.period.begin
         return (
             bool(self.groups)
-            and period.end is None
+            and (self.group.period.end is None or self.group.cut_off)
             and any(
-                other.period.begin.latest > period.begin.earliest
+                other.period.begin.earliest <= begin.latest
+                and other.period.begin.latest > begin.earliest
                 for other in self.facts.target_groups
                 if other != self.group
             )

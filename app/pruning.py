@@ -30,7 +30,7 @@ class PruningRefused(Exception):
 
 @dataclass(frozen=True)
 class Pruned:
-    """What went, or in a dry run would go: nothing when `keys` and `records` are 0."""
+    """What went, or in a dry run would go."""
 
     months: tuple[str, ...]  # whose keys were there
     minimum: int  # index of the first record that is kept
@@ -60,20 +60,17 @@ def prune(
     since = kept_since(now, months)
     with office.database.reading() as session:
         found, minimum = _found(session, office, since)
-        if not (found.keys or found.records):
+        if not (found.keys or found.records or found.reports):
             return found
         _check(session, log_origin, minimum, found.minimum, since)
     if dry_run:
         return found
     with office.database.writing() as session:
         minimum = access_log.lock(session).minimum
+        reports = notices.remove_ended(session, since)
+        found = replace(found, minimum=max(found.minimum, minimum), reports=reports)
         # Not again what a run that was cut off announced, or another one did meanwhile.
-        if found.minimum > minimum or office.keys.ended(since):
-            found = replace(
-                found,
-                minimum=max(found.minimum, minimum),
-                reports=notices.remove_ended(session, since),
-            )
+        if found.minimum > minimum or reports or office.keys.ended(since):
             _announce(session, office, found, now, reason)
     for month in found.months:
         office.keys.destroy(month)

@@ -61,7 +61,7 @@ class Turn(NamedTuple):
 
     protocol: str
     purpose: str
-    organisation: str  # the first identifier of the party
+    organisation: str
     operation: str
     first: date  # of the half-year: a quota of another version may count a year
 
@@ -83,14 +83,16 @@ class Allowance:
         if clause is None or quota is None:
             return None
         half, _ = Quota(operation, quota.maximum, QuotaPeriod.HALF_YEAR).span(today)
-        turn = Turn(clause.protocol, clause.purpose, clause.names[0], operation, half)
+        # Under the identifier that asks: another version of the document may drop another one.
+        turn = Turn(clause.protocol, clause.purpose, clause.organisation, operation, half)
         since, until = quota.span(today)
         return cls(turn, since, quota.maximum, until, clause.names)
 
     @property
     def id(self) -> str:
-        """What is counted together."""
-        return "/".join(map(str, (*self.turn[:-1], self.since)))
+        """What is counted together: under the first identifier of the party."""
+        first = (self.names or (self.turn.organisation,))[0]
+        return "/".join(map(str, (*self.turn._replace(organisation=first)[:-1], self.since)))
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,19 @@ async def test_a_party_with_two_identifiers_has_one_quota(service_on_each: Servi
     ]
 
 
+async def test_a_version_that_drops_an_identifier_gives_no_turns_again(
+    service_on_each: Service,
+) -> None:
+    service = service_on_each
+    known_as(service, "2", ["stad-tweede", CITY])
+    asked = [await ask_as(service, CITY) for _ in range(3)]
+    known_as(service, "3", [CITY])
+
+    asked.append(await ask_as(service, CITY))
+
+    assert asked == [200, 200, 200, 429]
+
+
 def known_as(service: Service, version: str, names: list[str]) -> None:
     """Voorbeeldstad, under these identifiers, may ask three dossiers a half-year."""
     provider, city = variants.DATA["partijen"]

@@ -447,8 +447,8 @@ def test_a_decision_of_a_trajectory_without_type_is_a_doubt_where_it_would_count
 # Every word of what each version says of the same persons. `log repeat` compares them: another
 # wording makes every advice that the log holds another one.
 SAID: Mapping[str, str] = {
-    "1.0": "sha256:7aba2fce58c431d46c997c859da26dc94cba40415a9bbd09e5ac5c2d23307acd",
-    "1.1": "sha256:42f04ebde3593f9056e411c0697e9e222eaeaf60961096a1de609f73621c0d81",
+    "1.0": "sha256:1ba67348835da15a895bffe84383700bf8b6324771db0d872ae4ec8cfd754a48",
+    "1.1": "sha256:441afdc6cc8c1a7b25b9e44654c7608692e892175904983b557a6f027aa1025d",
     "1.2": "sha256:bd1359032bac2cd8f5188645d814f08097ad5bad88f026a834d10be48847434c",
 }
 

@@ -1207,6 +1207,23 @@ def test_a_code_that_no_list_knows_changes_no_ok() -> None:
         ([group("2020-06-01", "2021-02-07", type="RECHT"), group("2020-05-00")], "O04", "O04"),
         ([group("2020-05-05", "2021-02-07", type="RECHT"), group("2020-05-06")], "N23", "N23"),
         ([group("2020-05-05", "2021-02-07", type="RECHT"), group("2020-05-01")], "O04", "O04"),
+        # Also where one that surely came later ends it.
+        (
+            [
+                *(group("2020-05-05", "2021-02-07", type="RECHT"), group("2020-05-00")),
+                group("2022-03-15"),
+            ],
+            "T99",
+            "N23",
+        ),
+        (
+            [
+                *(group("2020-05-01", "2021-02-07", type="RECHT"), group("2020-05-00")),
+                group("2022-03-15"),
+            ],
+            "N23",
+            "N23",
+        ),
     ],
 )
 def test_an_order_that_an_incomplete_date_hides_is_never_turned_into_nok(

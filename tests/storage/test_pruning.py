@@ -298,6 +298,44 @@ def test_what_was_reported_goes_with_the_month_in_which_it_ended(
     assert rows(store, "SELECT count(*), count(DISTINCT about) FROM notification") == [(6, 4)]
 
 
+def test_what_was_reported_goes_also_where_nothing_else_does(
+    office: Office, notary: Notary, folder: Path
+) -> None:
+    fill(office, (JULY, 300), (SEPTEMBER, 1))
+    notary.turn(NOW)
+    run(office)
+    reported(office.database, AUGUST)
+
+    told = [run(office, dry_run=True), run(office)]
+
+    assert told == [Pruned((), minimum=256, records=0, details=0, reports=2)] * 2
+    assert acts(office.database)[-1]["counts"]["reports"] == 2
+    assert rows(office.database, "SELECT count(*) FROM notification") == [(0,)]
+    before = everything(office, folder)
+    assert run(office) == Pruned((), minimum=256, records=0, details=0)
+    assert everything(office, folder) == before
+
+
+def test_of_two_runs_at_once_one_tells_what_was_reported(
+    office: Office, notary: Notary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(office, (JULY, 300), (SEPTEMBER, 1))
+    notary.turn(NOW)
+    reported(office.database, AUGUST)
+    check, told = pruning._check, []
+
+    def overtaken(*arguments: Any) -> None:
+        check(*arguments)
+        monkeypatch.setattr(pruning, "_check", check)
+        told.append(run(office))
+
+    monkeypatch.setattr(pruning, "_check", overtaken)
+    told.append(run(office))
+
+    assert [each.reports for each in told] == [2, 0]
+    assert len(acts(office.database)) == 1
+
+
 def test_a_second_run_finds_nothing_and_writes_nothing(
     office: Office, notary: Notary, folder: Path
 ) -> None:
