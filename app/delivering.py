@@ -4,7 +4,7 @@ A receiver that is down, slow or wrong costs its own attempt and nobody else's.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -46,48 +46,43 @@ async def deliver(
     Two runs at once do not send the same: what one took the other leaves alone.
     """
     began = clock()
-    receivers = _under_every_name(office, receivers, brussels_date(began))
-    waiting = [*receivers]
+    takers = _under_every_name(office, receivers, brussels_date(began))
+    waiting = [tuple(name for name in takers if takers[name] == each) for each in receivers]
     while taken := _claim(office, waiting, began, clock()):
         # Who had a turn comes last: one who hangs keeps nobody from theirs.
         had = {row.organisation for row in taken}
-        waiting = sorted(waiting, key=had.__contains__)
-        sending = [_send(office, receivers, clock, client, row) for row in taken]
+        waiting = sorted(waiting, key=lambda names: not had.isdisjoint(names))
+        sending = [
+            _send(office, receivers[takers[row.organisation]], clock, client, row) for row in taken
+        ]
         for ended in asyncio.as_completed(sending):
             done(await ended)
 
 
-def _under_every_name(
-    office: Office, receivers: Mapping[str, Webhook], today: date
-) -> dict[str, Webhook]:
-    """The webhook for what is filed under each identifier: a municipality takes the news of what
-    went on in it, unless that has a webhook of its own."""
+def _under_every_name(office: Office, receivers: Collection[str], today: date) -> dict[str, str]:
+    """Who takes the news that is filed under each identifier: a municipality that of what went on
+    in it, unless that has a webhook of its own."""
     with office.database.reading() as session:
         register = protocols.read_register(session)
-    found = {
-        name: webhook
-        for organisation, webhook in receivers.items()
-        for name in register.names_of(organisation, today)
-    }
-    return {**found, **receivers}
+    found = {name: each for each in receivers for name in register.names_of(each, today)}
+    return found | {each: each for each in receivers}
 
 
 def _claim(
-    office: Office, organisations: Sequence[str], due: datetime, now: datetime
+    office: Office, receivers: Sequence[Collection[str]], due: datetime, now: datetime
 ) -> list[Notification]:
     with office.database.writing() as session:
-        return notices.claim(session, organisations, due, now + LEASE, TOGETHER, EACH)
+        return notices.claim(session, receivers, due, now + LEASE, TOGETHER, EACH)
 
 
 async def _send(
     office: Office,
-    receivers: Mapping[str, Webhook],
+    webhook: Webhook,
     clock: Callable[[], datetime],
     client: httpx.AsyncClient,
     row: Notification,
 ) -> Attempt:
     """One attempt, and what it left: success has a record, failure a next moment."""
-    webhook = receivers[row.organisation]
     result, arrived = await _post(client, webhook, row, clock())
     ended = Attempt(row.id, row.organisation, result, arrived)
     # In a thread: a database that keeps us waiting takes no time from the other attempts.

@@ -191,20 +191,20 @@ def _due(organisations: Collection[str], now: datetime) -> Any:
 
 def claim(
     session: Session,
-    organisations: Collection[str],
+    receivers: Collection[Collection[str]],
     due: datetime,
     until: datetime,
     most: int,
     each: int,
 ) -> list[Notification]:
-    """Take what is due for an attempt, `each` of an organisation at most: nobody else takes it
-    before the lease ends."""
+    """Take what is due for an attempt, `each` of a receiver at most, under whichever of its names:
+    nobody else takes it before the lease ends."""
     found: list[Notification] = []
-    for organisation in organisations:
+    for names in receivers:
         if len(found) < most:
             found += session.exec(
                 select(Notification)
-                .where(*_due([organisation], due))
+                .where(*_due(names, due))
                 .order_by(col(Notification.next_at), col(Notification.id))
                 .limit(min(each, most - len(found)))
                 .with_for_update(skip_locked=True)

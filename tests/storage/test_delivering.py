@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from app import answering, delivering, notice_view, notices
 from app.answering import Discovery
 from app.delivering import Attempt
-from app.notice_rules import PAUSES, IncidentKind
+from app.notice_rules import PAUSES, Event, IncidentKind
+from app.visit import new_event_id
 from app.webhooks import Webhook
 
 SECRETS = (bytes(24), bytes(range(32)))  # one takes over from the other
@@ -125,6 +126,29 @@ async def test_what_went_on_in_another_keeps_a_webhook_of_its_own(
         await run(service, {**receivers, "nis:99005": Webhook(elsewhere.url, SECRETS)})
 
     assert (len(receiver.got), elsewhere.got) == (1, [])
+
+
+async def test_one_that_takes_the_news_of_another_has_no_more_turns_than_who_does_not(
+    service: Service, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "TOGETHER", 2 * delivering.EACH)
+    variants.load(service, variants.merged("71016", "99005"))
+    for _ in range(2 * delivering.EACH):
+        discovery = Discovery("genk-2021", IncidentKind.INCIDENT, NOW, "een lek", [GENK])
+        answering.open_incident(service.office, discovery, service.clock.now)
+    with service.office.database.writing() as session:
+        names = ("nis:99005", GENK)
+        for id_ in [new_event_id(NOW) for _ in range(delivering.EACH)]:
+            notices.notify(session, id_, id_, Event.INCIDENT, names[0], [], NOW)
+    tell(service, FUND)
+    with receiving() as hangs:
+        hangs.waits = 0.5
+        receivers = {names[0]: Webhook(hangs.url, SECRETS), FUND: Webhook(receiver.url, SECRETS)}
+
+        ended = await run(service, receivers)
+
+    assert ended[0].organisation == FUND
+    assert len(ended) == 3 * delivering.EACH + 1
 
 
 async def test_what_arrived_is_not_sent_again(service: Service, receiver: Receiver) -> None:
@@ -263,7 +287,7 @@ async def test_what_a_killed_run_had_taken_is_sent_when_its_lease_has_ended(
     tell(service, FUND)
     with service.office.database.writing() as session:
         now = service.clock.now
-        notices.claim(session, [FUND], now, now + delivering.LEASE, 5, 5)
+        notices.claim(session, [[FUND]], now, now + delivering.LEASE, 5, 5)
 
     during = await deliver(service, zorgkas_voorbeeld=receiver.url)
     service.clock.now += delivering.LEASE
@@ -326,5 +350,6 @@ async def test_one_who_hangs_keeps_nobody_from_their_turn(
     office, now = service.office, service.clock.now
     with office.database.writing() as session:
         until = now + delivering.LEASE
-        taken = notices.claim(session, [FUND, OTHER_FUND], now, until, 8, delivering.EACH)
+        receivers = [[FUND], [OTHER_FUND]]
+        taken = notices.claim(session, receivers, now, until, 8, delivering.EACH)
         assert [row.organisation for row in taken] == [FUND, FUND, OTHER_FUND]
