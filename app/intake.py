@@ -167,7 +167,8 @@ def _store_answer(
     if production and answer.insz.is_test:
         return Skipped(file.name, "a test number, which production does not take")
     new = dossiers.store(session, answer.insz, answer.blocks, fetched_at, now)
-    return Stored(file.name, new, tuple(notice.code for notice in answer.notices))
+    warnings = tuple(each.code for each in answer.notices if each.type == "WAARSCHUWING")
+    return Stored(file.name, new, warnings)
 
 
 def _named_after(file: Path) -> Insz | None:

@@ -79,10 +79,15 @@ _Ended = tuple[type[Notice] | type[Incident], SelectOfScalar[str]]
 
 
 def _ended(moment: datetime) -> tuple[_Ended, _Ended]:
-    """The ids of what was answered, and of what was closed, before a moment."""
+    """The ids of what was answered, and of what was closed, before a moment.
+
+    A report that was never answered cannot be any more once the month of its record has ended:
+    whom it is about is hidden under that key.
+    """
     closed = Incident.state == IncidentState.CLOSED
+    ended = func.coalesce(Notice.answered_at, Notice.received_at)
     return (
-        (Notice, select(Notice.id).where(col(Notice.answered_at) < moment)),
+        (Notice, select(Notice.id).where(ended < moment)),
         (Incident, select(Incident.id).where(closed, col(Incident.updated_at) < moment)),
     )
 

@@ -130,7 +130,8 @@ Een vrijstelling die uit een periode met hetzelfde begin verdwijnt, is weg voor 
 - De betekenis van GS en NEE_ANALFA is afgeleid uit de namen.
 - Wat de bron zegt, geldt zoals het er staat: een uitstel dat eindigt voor het begint, dekt geen \
 dag; een verplichting naast een reden waarom er geen doelgroep is, blijft een verplichting; een \
-besluit zonder datum is niet genomen. Een waarschuwing van de bron bij een dossier (zoals 30030, \
+besluit zonder datum is niet genomen. Een traject van een type dat de codelijst niet kent, is \
+geen inburgeringstraject. Een waarschuwing van de bron bij een dossier (zoals 30030, \
 ingekort) toont alleen de invoer ervan. Van twee antwoorden in het uur dat in oktober twee keer \
 komt, telt dat met het latere uur op de klok.
 - De codes van de attesten zijn die van KBI 01.00 (AI023, AEVC05) en 02.00 (AI023G).

@@ -93,7 +93,7 @@ class Variant:
         database = (load.cpu(watch.process) if watch else 0) - database
         told = None
         if self.ledger:
-            check_records(self.name, self.ledger.settled(end), heard, connections, size)
+            check_records(self.name, self.ledger.settled(end, size), heard, connections, size)
             if watch:
                 answers = heard.requests + self.settle(watch, mode)
                 told = (watch.syncs() - syncs) / answers

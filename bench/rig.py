@@ -358,11 +358,12 @@ class Ledger:
         )
         return records, allowed
 
-    def settled(self, end: int) -> tuple[int, int]:
-        """The same, once no more are coming."""
+    def settled(self, end: int, size: int) -> tuple[int, int]:
+        """The same, once no more are coming; a batch may take seconds between its first record and
+        its last."""
         found = self.since(end)
         while True:
-            time.sleep(0.3)
+            time.sleep(0.3 if size == 1 else 3)
             before, found = found, self.since(end)
             if found == before:
                 return found

@@ -234,7 +234,7 @@ def test_keys_and_records_of_ended_months_go_and_one_record_says_so(
     assert {name: act.get(name) for name in expected} == expected
 
 
-def reported(store: Database, ended: datetime | None) -> list[str]:
+def reported(store: Database, ended: datetime | None, received: datetime = JULY) -> list[str]:
     """A report of wrong data and an incident, with what is told of each; when both ended."""
     notice, incident = new_event_id(JULY), new_event_id(JULY)
     agreed: dict[str, Any] = {
@@ -251,7 +251,7 @@ def reported(store: Database, ended: datetime | None) -> list[str]:
             kind="foutief",
             explanation="zij is verhuisd",
             found_on=JULY.date(),
-            received_at=JULY,
+            received_at=received,
             reference="m",
             state="ontvangen",
         )
@@ -286,16 +286,17 @@ def test_what_was_reported_goes_with_the_month_in_which_it_ended(
     notary.turn(NOW)
     store = office.database
     reported(store, BORDER - timedelta(milliseconds=1))
-    stays = [*reported(store, BORDER), *reported(store, None)]
+    _, goes_on = reported(store, None)  # and a report that nobody can answer any more
+    stays = [goes_on, *reported(store, BORDER), *reported(store, None, BORDER)]
 
     foreseen = run(office, dry_run=True)
     pruned = run(office)
 
-    assert (foreseen.reports, pruned.reports) == (2, 2)
-    assert acts(store)[-1]["counts"]["reports"] == 2
+    assert (foreseen.reports, pruned.reports) == (3, 3)
+    assert acts(store)[-1]["counts"]["reports"] == 3
     left = rows(store, "SELECT id FROM notice UNION SELECT id FROM incident ORDER BY id")
     assert [id_ for (id_,) in left] == sorted(stays)
-    assert rows(store, "SELECT count(*), count(DISTINCT about) FROM notification") == [(6, 4)]
+    assert rows(store, "SELECT count(*), count(DISTINCT about) FROM notification") == [(7, 5)]
 
 
 def test_what_was_reported_goes_also_where_nothing_else_does(
