@@ -135,11 +135,16 @@ class Notary:
             self._unsigned_since = None
         elif self._unsigned_since is None:
             self._unsigned_since = now
-        # Who signs compares on the way, and proves nothing twice.
-        due = self._is_due(head, told, now, closing=closing)
-        if not (due and self._sign(now, closing=closing)):
-            with self._database.reading() as session:
-                self._compare(session)
+        signed = False
+        try:
+            if self._is_due(head, told, now, closing=closing):
+                signed = self._sign(now, closing=closing)
+        finally:
+            # Who signs compares on the way, and proves nothing twice; who cannot compares all the
+            # same: a lock that somebody holds hides no rewriting.
+            if not signed:
+                with self._database.reading() as session:
+                    self._compare(session)
         self._save(told.keys)
 
     def _lag(self, now: datetime) -> timedelta:

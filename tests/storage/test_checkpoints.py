@@ -31,7 +31,7 @@ from evidence import (
 )
 from service import CITY, ORIGIN, Service, make_service
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlmodel import Session
 
 from app import administration, checkpoints, log_check, log_keys, main
@@ -532,6 +532,26 @@ def test_whoever_finds_another_signing_compares_all_the_same(
         session.connection().exec_driver_sql("SELECT id FROM log_checkpoint FOR UPDATE")
         with pytest.raises(LogRewritten):
             notary.turn(moment_after(2))
+
+
+def test_whoever_cannot_sign_compares_all_the_same(
+    store: Database, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object, **__: object) -> bool:
+        raise OperationalError("UPDATE", {}, Exception("database is locked"))
+
+    notary = opened(store, key_file)
+    append(store, 300)
+    notary.turn(NOW)
+    monkeypatch.setattr(Notary, "_sign", locked)
+    append(store, 1)
+    with pytest.raises(OperationalError):
+        notary.turn(moment_after(2))
+    shrink(store, 200)
+    append(store, 150)
+
+    with pytest.raises(LogRewritten):
+        notary.turn(moment_after(3))
 
 
 def test_processes_that_sign_at_once_sign_one_tree(store: Database, key_file: Path) -> None:
